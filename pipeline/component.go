@@ -1,0 +1,159 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Component is a receiver, processor or exporter.
+type Component interface {
+	// Start begins the component's work and returns soon. Work in the background
+	// has a context of its own: ctx is that of starting alone. A source, port or
+	// server that is missing is no error: the component reports itself degraded
+	// and tries again. An error stops the agent.
+	Start(ctx context.Context) error
+	// Shutdown ends all that Start began and waits for it: no goroutine, file or
+	// listener is left. What was accepted is passed on first, as far as ctx
+	// lets. It may be called twice, and without Start.
+	Shutdown(ctx context.Context) error
+}
+
+// Processor takes records from the stage before it and passes on to the next.
+type Processor interface {
+	Component
+	Consumer
+}
+
+// Exporter takes records out of the agent.
+type Exporter interface {
+	Component
+	Consumer
+}
+
+// Config is the configuration of a component: a struct with yaml tags.
+type Config interface {
+	// Validate reports all that is wrong, joined. Errors made by [At] name the
+	// offending key.
+	Validate() error
+}
+
+// ID names a component or pipeline in the configuration: TYPE or TYPE/NAME.
+type ID struct {
+	Type string
+	Name string
+}
+
+var idPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?$`)
+
+// ParseID reads TYPE or TYPE/NAME.
+func ParseID(text string) (ID, error) {
+	if !idPattern.MatchString(text) || len(text) > 128 {
+		return ID{}, fmt.Errorf("%q is no component id: write TYPE or TYPE/NAME, for example kmsg or kmsg/2", text)
+	}
+	kind, name, _ := strings.Cut(text, "/")
+	return ID{Type: kind, Name: name}, nil
+}
+
+// String returns TYPE or TYPE/NAME.
+func (id ID) String() string {
+	if id.Name == "" {
+		return id.Type
+	}
+	return id.Type + "/" + id.Name
+}
+
+// Settings are what the agent gives every component.
+type Settings struct {
+	// ID is the component's own.
+	ID ID
+	// Logger carries the component's id.
+	Logger *slog.Logger
+	// Meter makes the component's own metrics (otelnpd.*).
+	Meter metric.Meter
+	// Host says where the host's file systems are.
+	Host Host
+	// Node is the node's name, part of every identity.
+	Node string
+	// Boot is the boot that the agent runs in.
+	Boot Boot
+	// Clock is the time.
+	Clock Clock
+	// Report tells the component's status. It is safe from any goroutine.
+	Report func(Status)
+	// Version of the agent.
+	Version string
+}
+
+// ReceiverFactory makes receivers of one type.
+type ReceiverFactory struct {
+	Type          string
+	DefaultConfig func() Config
+	// Create makes a receiver without side effects: those begin with Start.
+	Create func(Settings, Config, Consumer) (Component, error)
+}
+
+// ProcessorFactory makes processors of one type.
+type ProcessorFactory struct {
+	Type          string
+	DefaultConfig func() Config
+	// Create makes a processor without side effects: those begin with Start.
+	Create func(Settings, Config, Consumer) (Processor, error)
+}
+
+// ExporterFactory makes exporters of one type.
+type ExporterFactory struct {
+	Type          string
+	DefaultConfig func() Config
+	// Create makes an exporter without side effects: those begin with Start.
+	Create func(Settings, Config) (Exporter, error)
+}
+
+// Factories is the list of what is built in, by type.
+type Factories struct {
+	Receivers  map[string]ReceiverFactory
+	Processors map[string]ProcessorFactory
+	Exporters  map[string]ExporterFactory
+}
+
+// FieldError is an error of one key of a component's configuration.
+type FieldError struct {
+	// Path leads to the key from the component's own configuration: keys joined
+	// by dots, list indexes in brackets: rules[3].clear.pattern.
+	Path string
+	Err  error
+}
+
+// Error names the key and what is wrong with it.
+func (e *FieldError) Error() string { return e.Path + ": " + e.Err.Error() }
+
+// Unwrap returns the error without the path.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// At ties an error to the key that it is about; nil stays nil. A path in front
+// of a FieldError's own is joined to it; joined errors are taken one by one.
+func At(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost join is taken apart
+		var errs []error
+		for _, one := range joined.Unwrap() {
+			errs = append(errs, At(path, one))
+		}
+		return errors.Join(errs...)
+	}
+	if inner, ok := err.(*FieldError); ok { //nolint:errorlint // only the outermost path is extended
+		separator := "."
+		if strings.HasPrefix(inner.Path, "[") {
+			separator = ""
+		}
+		return &FieldError{Path: path + separator + inner.Path, Err: inner.Err}
+	}
+	return &FieldError{Path: path, Err: err}
+}
