@@ -1,0 +1,163 @@
+package condition
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// Declaration is a condition as it stands in YAML, under its type as the key.
+type Declaration struct {
+	// Healthy is what the condition shows while nothing holds it.
+	Healthy HealthyDeclaration `yaml:"healthy"`
+	// Polarity is problem_is_true (the default) or problem_is_false (…Ready).
+	Polarity string `yaml:"polarity"`
+	// OnUnknown is hold (the default) or unknown: what an unknown verdict does.
+	OnUnknown OnUnknown `yaml:"on_unknown"`
+	// Initial is unknown (the default) or healthy: a check that never spoke.
+	Initial string `yaml:"initial"`
+	// Clear says what ends the causes of rules that say nothing themselves.
+	Clear ClearDeclaration `yaml:"clear"`
+	// UpdateMessage lets a repeat of the shown cause change the message.
+	UpdateMessage bool `yaml:"update_message"`
+}
+
+// HealthyDeclaration is the healthy reason and message.
+type HealthyDeclaration struct {
+	// Reason is a CamelCase word.
+	Reason string `yaml:"reason"`
+	// Message is for people.
+	Message string `yaml:"message"`
+}
+
+// ClearDeclaration says in YAML what ends a cause.
+type ClearDeclaration struct {
+	// By is boot (the default), latched, ttl, recovery or check.
+	By ClearBy `yaml:"by"`
+	// TTL is the time after the newest match, for by: ttl.
+	TTL time.Duration `yaml:"ttl"`
+	// Pattern of a line that tells of the recovery, for by: recovery.
+	Pattern string `yaml:"pattern"`
+	// Check is the id of the check whose ok clears, for by: check.
+	Check string `yaml:"check"`
+}
+
+// The reserved condition types: they belong to the kubelet and the cloud
+// provider, and nobody else may set them.
+var reservedTypes = map[string]bool{
+	"Ready": true, "MemoryPressure": true, "DiskPressure": true, "PIDPressure": true, "NetworkUnavailable": true,
+}
+
+// IsReserved tells whether a condition type belongs to Kubernetes itself.
+func IsReserved(conditionType string) bool { return reservedTypes[conditionType] }
+
+var (
+	typePattern   = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+	reasonPattern = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
+)
+
+// The Kubernetes API's own limits on conditions.
+const (
+	maxReasonLength  = 128
+	maxMessageLength = 4096
+)
+
+// ValidateReason checks a reason against what the Kubernetes API calls one: a
+// CamelCase word of at most 128 characters.
+func ValidateReason(reason string) error {
+	switch {
+	case reason == "":
+		return errors.New("is missing: write a CamelCase word, for example DiskIsFailing")
+	case len(reason) > maxReasonLength:
+		return fmt.Errorf("has %d characters, at most %d are allowed", len(reason), maxReasonLength)
+	case !reasonPattern.MatchString(reason):
+		return fmt.Errorf("%q is no reason: write a CamelCase word, for example DiskIsFailing", reason)
+	}
+	return nil
+}
+
+// Validate reports all that is wrong with the declaration of a type.
+func (d *Declaration) Validate(conditionType string) error {
+	var errs []error
+	add := func(path string, err error) { errs = append(errs, pipeline.At(path, err)) }
+	if !typePattern.MatchString(conditionType) {
+		errs = append(errs, fmt.Errorf("%q is no condition type: write a CamelCase word of at most 63 characters, for example DiskFailing", conditionType))
+	}
+	if IsReserved(conditionType) {
+		errs = append(errs, fmt.Errorf("%s is reserved: it belongs to Kubernetes itself; choose another type", conditionType))
+	}
+	add("healthy.reason", ValidateReason(d.Healthy.Reason))
+	if len(d.Healthy.Message) > maxMessageLength {
+		add("healthy.message", fmt.Errorf("has %d bytes, at most %d are allowed", len(d.Healthy.Message), maxMessageLength))
+	}
+	add("polarity", oneOf(d.Polarity, "", "problem_is_true", "problem_is_false"))
+	add("on_unknown", oneOf(string(d.OnUnknown), "", string(OnUnknownHold), string(OnUnknownUnknown)))
+	add("initial", oneOf(d.Initial, "", "unknown", "healthy"))
+	if d.Clear.By == ClearByRecovery {
+		add("clear.by", errors.New("recovery needs a pattern: write it in the rule's own clear"))
+	} else {
+		add("clear", d.Clear.Validate())
+	}
+	return errors.Join(errs...)
+}
+
+// Validate reports all that is wrong with the clearing, but for the pattern,
+// which its rule compiles.
+func (c *ClearDeclaration) Validate() error {
+	errs := []error{pipeline.At("by", oneOf(string(c.By), "", string(ClearByBoot), string(ClearByLatched),
+		string(ClearByTTL), string(ClearByRecovery), string(ClearByCheck)))}
+	belongs := func(key string, set bool, by ClearBy) {
+		switch {
+		case set && c.By != by:
+			errs = append(errs, pipeline.At(key, fmt.Errorf("belongs to by: %s alone", by)))
+		case !set && c.By == by:
+			errs = append(errs, pipeline.At("by", fmt.Errorf("%s needs the key %s beside it", by, key)))
+		}
+	}
+	belongs("ttl", c.TTL != 0, ClearByTTL)
+	belongs("pattern", c.Pattern != "", ClearByRecovery)
+	belongs("check", c.Check != "", ClearByCheck)
+	if c.TTL < 0 {
+		errs = append(errs, pipeline.At("ttl", fmt.Errorf("%s is negative", c.TTL)))
+	}
+	return errors.Join(errs...)
+}
+
+// Clear returns what the store judges by.
+func (c *ClearDeclaration) Clear() Clear {
+	return Clear{By: c.By, TTL: c.TTL, Check: c.Check}
+}
+
+// Type returns the declared type.
+func (d *Declaration) Type(name string) Type {
+	onUnknown := d.OnUnknown
+	if onUnknown == "" {
+		onUnknown = OnUnknownHold
+	}
+	return Type{
+		Name:             name,
+		HealthyReason:    d.Healthy.Reason,
+		HealthyMessage:   d.Healthy.Message,
+		ProblemIsFalse:   d.Polarity == "problem_is_false",
+		OnUnknown:        onUnknown,
+		InitiallyHealthy: d.Initial == "healthy",
+		Clear:            d.Clear.Clear(),
+		UpdateMessage:    d.UpdateMessage,
+	}
+}
+
+func oneOf(value string, allowed ...string) error {
+	var words []string
+	for _, word := range allowed {
+		if value == word {
+			return nil
+		}
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	return fmt.Errorf("%q is unknown: write one of %v", value, words)
+}
