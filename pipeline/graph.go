@@ -32,6 +32,7 @@ type PipelineConfig struct {
 // Graph is the wired components. Processors are made for each pipeline anew;
 // a receiver or exporter named in several pipelines is one component.
 type Graph struct {
+	board      *StatusBoard
 	receivers  []node
 	processors []node
 	exporters  []node
@@ -66,7 +67,7 @@ type GraphSettings struct {
 func BuildGraph(factories Factories, config GraphConfig, settings GraphSettings) (*Graph, error) {
 	b := graphBuilder{
 		factories: factories, config: config, settings: settings,
-		graph: &Graph{}, exporters: map[ID]Exporter{}, entries: map[ID][]Consumer{},
+		graph: &Graph{board: settings.Board}, exporters: map[ID]Exporter{}, entries: map[ID][]Consumer{},
 	}
 	for _, pipeline := range config.Pipelines {
 		if err := b.pipeline(pipeline); err != nil {
@@ -181,11 +182,30 @@ func (b *graphBuilder) componentSettings(kind string, id ID) Settings {
 // Start starts exporters, then processors from the last, then receivers, so
 // that nobody sends to a stage that has not started. If one fails, those that
 // had started are shut down.
-func (g *Graph) Start(ctx context.Context, board *StatusBoard) error {
-	for _, stage := range [][]node{g.exporters, g.processors, g.receivers} {
+func (g *Graph) Start(ctx context.Context) error {
+	if err := g.StartSinks(ctx); err != nil {
+		return err
+	}
+	return g.StartReceivers(ctx)
+}
+
+// StartSinks starts exporters and processors alone: what stands before the
+// first line (the snapshot of the conditions) can be told between it and
+// StartReceivers.
+func (g *Graph) StartSinks(ctx context.Context) error {
+	return g.start(ctx, g.exporters, g.processors)
+}
+
+// StartReceivers starts the receivers: lines begin to flow.
+func (g *Graph) StartReceivers(ctx context.Context) error {
+	return g.start(ctx, g.receivers)
+}
+
+func (g *Graph) start(ctx context.Context, stages ...[]node) error {
+	for _, stage := range stages {
 		for i := range stage {
 			n := &stage[i]
-			board.Set(n.kind, n.id, Status{State: ComponentStarting})
+			g.board.Set(n.kind, n.id, Status{State: ComponentStarting})
 			n.started = true
 			if err := n.component.Start(ctx); err != nil {
 				err = fmt.Errorf("start %s %s: %w", n.kind, n.id, err)

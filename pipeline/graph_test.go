@@ -105,7 +105,7 @@ func TestGraphStartsAtTheEndAndStopsAtTheSource(t *testing.T) {
 	w := &workshop{}
 	graph, err := build(t, w, wired("a", ids("in"), ids("mid/1", "mid/2"), ids("out/1", "out/2")))
 	require.NoError(t, err)
-	require.NoError(t, graph.Start(t.Context(), w.board))
+	require.NoError(t, graph.Start(t.Context()))
 	require.Equal(t, []string{"start out/1", "start out/2", "start mid/2", "start mid/1", "start in"}, w.log)
 
 	w.log = nil
@@ -117,7 +117,7 @@ func TestGraphShutsDownWhatHadStarted(t *testing.T) {
 	w := &workshop{failStart: "mid"}
 	graph, err := build(t, w, wired("a", ids("in"), ids("mid"), ids("out")))
 	require.NoError(t, err)
-	require.EqualError(t, graph.Start(t.Context(), w.board), "start processor mid: no such thing")
+	require.EqualError(t, graph.Start(t.Context()), "start processor mid: no such thing")
 	require.Equal(t, []string{"start out", "start mid", "stop mid", "stop out"}, w.log)
 }
 
@@ -127,7 +127,7 @@ func TestGraphSharesReceiversAndExporters(t *testing.T) {
 		wired("a", ids("in/1", "in/2"), ids("mid"), ids("out")),
 		wired("b", ids("in/1"), nil, ids("out", "out/raw")))
 	require.NoError(t, err)
-	require.NoError(t, graph.Start(t.Context(), w.board))
+	require.NoError(t, graph.Start(t.Context()))
 	require.Equal(t, 1, countOf(w.log, "start in/1"))
 	require.Equal(t, 1, countOf(w.log, "start out"))
 
