@@ -1,0 +1,227 @@
+package strictyaml
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+
+	yaml "go.yaml.in/yaml/v4"
+)
+
+// The bounds on a document. People's configuration is far below them.
+const (
+	// maxBytes is the size of a file, and of what its environment references
+	// may add to it.
+	maxBytes = 1 << 20
+	// maxDepth is how deep lists and mappings nest, aliases followed.
+	maxDepth = 64
+	// maxAliased is how many nodes aliases may add to those written.
+	maxAliased = 100_000
+)
+
+// Document is a parsed file that remembers where everything stands.
+type Document struct {
+	file string
+	root *yaml.Node
+	// broken are the nodes that have been reported already.
+	broken map[*yaml.Node]bool
+}
+
+// Option changes how a document is read.
+type Option func(*scanner)
+
+// Env expands ${env:NAME} in values by lookup, which is [os.LookupEnv] for the
+// agent's own configuration. Without this option the text stays as it is.
+func Env(lookup func(name string) (value string, ok bool)) Option {
+	return func(s *scanner) { s.lookup = lookup }
+}
+
+// Decode parses data and decodes it into the struct or map that into points to,
+// over the defaults that it holds. The error is of type [Errors] and tells all
+// faults; file is the name it calls the data. The document is nil where the
+// syntax itself is broken.
+func Decode(data []byte, file string, into any, options ...Option) (*Document, error) {
+	document, err := Parse(data, file, options...)
+	if document == nil {
+		return nil, err
+	}
+	return document, append(asErrors(err), asErrors(document.Decode(into))...).orNil()
+}
+
+// Parse reads data without decoding it. An error, of type [Errors], beside a
+// document tells faults that need not keep one from decoding it, to find more;
+// the parts at fault then count as absent.
+func Parse(data []byte, file string, options ...Option) (*Document, error) {
+	document := &Document{file: file, broken: map[*yaml.Node]bool{}}
+	if len(data) > maxBytes {
+		return nil, Errors{document.at(Position{1, 1}, "",
+			fmt.Sprintf("has %d bytes, at most %d are allowed", len(data), maxBytes))}
+	}
+	root, err := document.load(data)
+	if err != nil {
+		return nil, err
+	}
+	document.root = root
+	s := scanner{document: document, anchors: map[*yaml.Node]*extent{}}
+	for _, option := range options {
+		option(&s)
+	}
+	if !s.run() {
+		return nil, s.errs.orNil()
+	}
+	return document, s.errs.orNil()
+}
+
+// load reads the one YAML document of data; nil: it is empty.
+func (d *Document) load(data []byte) (*yaml.Node, error) {
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		return nil, d.syntaxError(err)
+	}
+	var first, second yaml.Node
+	if err := loader.Load(&first); errors.Is(err, io.EOF) {
+		return nil, nil //nolint:nilnil // empty input is no error
+	} else if err != nil {
+		return nil, d.syntaxError(err)
+	}
+	if err := loader.Load(&second); err == nil {
+		return nil, Errors{d.at(position(&second), "", "a second document begins here: write one document a file")}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, d.syntaxError(err)
+	}
+	if len(first.Content) != 1 {
+		return nil, nil //nolint:nilnil // an empty document is no error
+	}
+	return first.Content[0], nil
+}
+
+// syntaxError turns the parser's error into ours.
+func (d *Document) syntaxError(err error) error {
+	at, message := Position{1, 1}, err.Error()
+	if fault := new(yaml.LoadError); errors.As(err, &fault) {
+		message = fault.Message
+		if fault.ContextMsg != "" {
+			message = fault.ContextMsg + ": " + message
+		}
+		if fault.Mark.Line > 0 {
+			at = Position{fault.Mark.Line, max(1, fault.Mark.Column)}
+		}
+	}
+	return Errors{d.at(at, "", "is no YAML: "+printable(message))}
+}
+
+// Decode decodes the document into the struct or map that into points to. The
+// error is of type [Errors].
+func (d *Document) Decode(into any) error { return d.Root().Decode(into) }
+
+// Root returns the whole document as a value.
+func (d *Document) Root() Value {
+	return Value{document: d, node: d.root, position: Position{1, 1}}
+}
+
+// Error returns a fault of the document at the key that path leads to, placed at
+// the nearest key that exists.
+func (d *Document) Error(path, message string) Error {
+	return d.at(d.Position(path), path, message)
+}
+
+// Position returns where the key that path leads to stands, and where it does
+// not exist the nearest key above it: the beginning of the file, at last. An
+// item of a list stands where its value does.
+func (d *Document) Position(path string) Position {
+	at, _ := find(d.root, path, Position{1, 1})
+	return at
+}
+
+func (d *Document) at(at Position, key, message string) Error {
+	return Error{File: d.file, Line: at.Line, Column: at.Column, Key: key, Message: message}
+}
+
+// find follows path from a node that stands at at as far as it leads, and
+// returns how much of it is left.
+func find(node *yaml.Node, path string, at Position) (Position, int) {
+	best, left := at, len(path)
+	try := func(at Position, child *yaml.Node, rest string) {
+		if at, rest := find(child, strings.TrimPrefix(rest, "."), at); rest < left {
+			best, left = at, rest
+		}
+	}
+	switch node = resolve(node); {
+	case path == "" || node == nil:
+	case node.Kind == yaml.MappingNode:
+		for _, pair := range pairs(node) {
+			rest, found := strings.CutPrefix(path, pair.key.Value)
+			if found && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+				try(position(pair.key), pair.value, rest)
+			}
+		}
+	case node.Kind == yaml.SequenceNode:
+		index, rest, _ := strings.Cut(strings.TrimPrefix(path, "["), "]")
+		if i, err := strconv.Atoi(index); err == nil && i >= 0 && i < len(node.Content) {
+			try(position(node.Content[i]), node.Content[i], rest)
+		}
+	}
+	return best, left
+}
+
+// Value is a part of a document that has not been decoded yet. As a field it
+// takes whatever stands there. The zero Value is null.
+type Value struct {
+	document *Document
+	node     *yaml.Node
+	path     string
+	position Position
+}
+
+// Path leads to the value from the document's root.
+func (v Value) Path() string { return v.path }
+
+// Position is where the value's key stands.
+func (v Value) Position() Position { return v.position }
+
+// Decode decodes the value into what into points to, over the defaults that it
+// holds. The error is of type [Errors].
+func (v Value) Decode(into any) error {
+	target := reflect.ValueOf(into)
+	if target.Kind() != reflect.Pointer || target.IsNil() {
+		return fmt.Errorf("decode %s: want a pointer to decode into, not %T", v.path, into)
+	}
+	if v.node == nil {
+		return nil
+	}
+	d := decoder{document: v.document}
+	d.decode(v, target.Elem())
+	return d.errs.orNil()
+}
+
+// UnmarshalValue keeps the value for later.
+func (v *Value) UnmarshalValue(value Value) error {
+	*v = value
+	return nil
+}
+
+func (v Value) key(key, value *yaml.Node) Value {
+	path := key.Value
+	if v.path != "" {
+		path = v.path + "." + path
+	}
+	return Value{document: v.document, node: value, path: path, position: position(key)}
+}
+
+func (v Value) item(i int) Value {
+	item := v.node.Content[i]
+	return Value{document: v.document, node: item, path: v.path + "[" + strconv.Itoa(i) + "]", position: position(item)}
+}
+
+func position(node *yaml.Node) Position { return Position{max(1, node.Line), max(1, node.Column)} }
+
+// asErrors returns the faults that an error of this package holds.
+func asErrors(err error) Errors {
+	var errs Errors
+	errors.As(err, &errs)
+	return errs
+}
