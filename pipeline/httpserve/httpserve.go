@@ -1,0 +1,187 @@
+// Package httpserve keeps an HTTP server listening: a port that is taken makes
+// its component degraded and is tried again, and never ends the agent.
+package httpserve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// Limits of a connection. Whoever asks is close by and asks for little.
+const (
+	readTimeout    = 10 * time.Second
+	writeTimeout   = 30 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 16 << 10
+)
+
+// The wait before a port is tried again doubles from firstRetry to lastRetry.
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// Config says what is served, and where.
+type Config struct {
+	// Endpoint to listen on, HOST:PORT.
+	Endpoint string
+	// Key is the endpoint's key in the configuration, for remedies.
+	Key string
+	// Handler answers.
+	Handler http.Handler
+	// Logger takes errors of connections.
+	Logger *slog.Logger
+	// Report takes the status of the component: ok while listening.
+	Report func(pipeline.Status)
+}
+
+// Server is an HTTP server that goes on trying to listen until Shutdown.
+type Server struct {
+	config                Config
+	http                  *http.Server
+	firstRetry, lastRetry time.Duration
+
+	stop    chan struct{}
+	stopped sync.Once
+	done    sync.WaitGroup
+
+	mu   sync.Mutex
+	addr net.Addr
+}
+
+// New returns a server that does nothing yet.
+func New(config Config) *Server {
+	return &Server{
+		config: config, firstRetry: firstRetry, lastRetry: lastRetry,
+		stop: make(chan struct{}),
+		http: &http.Server{
+			Handler:           config.Handler,
+			ReadHeaderTimeout: readTimeout,
+			ReadTimeout:       readTimeout,
+			WriteTimeout:      writeTimeout,
+			IdleTimeout:       idleTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
+			ErrorLog:          slog.NewLogLogger(config.Logger.Handler(), slog.LevelDebug),
+		},
+	}
+}
+
+// Start tries to listen once, reports how that went, and serves or tries again
+// in the background. It is called once, and not after Shutdown.
+func (s *Server) Start() {
+	listener := s.listen()
+	s.done.Go(func() { s.run(listener) })
+}
+
+// Addr is where the server listens, or nil while it does not.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
+// Shutdown stops listening, waits for answers under way as long as ctx lets, and
+// then cuts them off. It may be called twice, and without Start.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopped.Do(func() { close(s.stop) })
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("wait for answers under way on %s: %w", s.config.Endpoint, err), s.http.Close())
+	}
+	s.done.Wait()
+	return err
+}
+
+// run serves, and listens anew whenever it cannot, until Shutdown.
+func (s *Server) run(listener net.Listener) {
+	wait := s.firstRetry
+	for {
+		if listener != nil {
+			wait = s.firstRetry
+			err := s.http.Serve(listener)
+			s.setAddr(nil)
+			if errors.Is(err, http.ErrServerClosed) {
+				return
+			}
+			s.degraded(fmt.Errorf("serve on %s: %w", s.config.Endpoint, err))
+		}
+		if !s.pause(wait) {
+			return
+		}
+		wait = min(2*wait, s.lastRetry)
+		listener = s.listen()
+	}
+}
+
+// pause waits for d and tells whether the server is still wanted.
+func (s *Server) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.stop:
+		return false
+	}
+}
+
+// listen tries once; nil means that it did not work, which has been reported.
+func (s *Server) listen() net.Listener {
+	listener, err := net.Listen("tcp", s.config.Endpoint)
+	if err != nil {
+		s.degraded(fmt.Errorf("listen on %s: %w", s.config.Endpoint, err))
+		return nil
+	}
+	s.setAddr(listener.Addr())
+	s.config.Report(pipeline.Status{State: pipeline.ComponentOK})
+	return listener
+}
+
+func (s *Server) setAddr(addr net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addr = addr
+}
+
+func (s *Server) degraded(err error) {
+	s.config.Report(pipeline.Status{
+		State: pipeline.ComponentDegraded, Reason: err.Error(), Remedy: s.remedy(err), Err: err,
+	})
+}
+
+func (s *Server) remedy(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "end the process that has the port (ss -ltnp shows it), or set " + s.config.Key + " to a free one"
+	case errors.Is(err, syscall.EACCES):
+		return "set " + s.config.Key + " to a port from 1024 up, or give the agent the capability NET_BIND_SERVICE"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "set " + s.config.Key + " to an address of this host, such as 127.0.0.1"
+	default:
+		return "correct " + s.config.Key
+	}
+}
+
+// ValidateEndpoint checks HOST:PORT. An empty host stands for all addresses,
+// port 0 for any free port.
+func ValidateEndpoint(endpoint string) error {
+	const example = "write HOST:PORT, for example 127.0.0.1:20257"
+	_, port, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		return fmt.Errorf("%q is no endpoint: %s", endpoint, example)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return fmt.Errorf("%q has no port between 0 and 65535: %s", endpoint, example)
+	}
+	return nil
+}

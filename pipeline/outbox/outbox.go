@@ -1,0 +1,228 @@
+// Package outbox holds the bounded queue between a pipeline and what an
+// exporter sends to.
+//
+// An exporter accepts records by putting them into its outbox, which never
+// waits: when it is full, the oldest record of the lowest severity goes, and is
+// counted. One goroutine of the exporter takes records out, oldest first; what
+// it has taken stays in the outbox, out of reach of overflow, until it is done
+// or goes back.
+package outbox
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"go.opentelemetry.io/otel/log"
+)
+
+// DefaultMaxBytes is the bound of an exporter's outbox.
+const DefaultMaxBytes = 4 << 20
+
+// overhead is what an entry is reckoned to take beside its payload, so that
+// many small entries are bounded too.
+const overhead = 96
+
+// The reasons for which an outbox drops records.
+const (
+	// ReasonFull is an outbox that had no room: the destination is too slow or
+	// away.
+	ReasonFull = "outbox_full"
+	// ReasonTooLarge is a record larger than the whole outbox.
+	ReasonTooLarge = "too_large"
+	// ReasonShutdown is a record that could not be sent before the agent ended.
+	ReasonShutdown = "shutdown"
+)
+
+// ErrClosed is what Put returns after Close, and what Next returns once a
+// closed outbox is empty.
+var ErrClosed = errors.New("the outbox is closed")
+
+// severities are those of the log data model, 0 (undefined) to 24 (fatal4).
+const severities = int(log.SeverityFatal4) + 1
+
+// Entry is a record on its way out.
+type Entry[T any] struct {
+	// Item is what the exporter makes of the record. It owns its memory.
+	Item T
+	// Severity decides what is dropped first.
+	Severity log.Severity
+	// Size of Item in bytes.
+	Size int
+
+	sequence uint64
+}
+
+func (e *Entry[T]) bytes() int { return e.Size + overhead }
+
+func (e *Entry[T]) level() int {
+	return max(0, min(int(e.Severity), severities-1))
+}
+
+// Outbox is a queue bounded in bytes. It is safe for concurrent use.
+type Outbox[T any] struct {
+	maxBytes int
+	metrics  *metrics
+
+	mu       sync.Mutex
+	queues   [severities]fifo[T]
+	records  int // queued and taken
+	bytes    int // queued and taken
+	sequence uint64
+	closed   bool
+	// changed holds one token whenever there may be something for Next to see.
+	changed chan struct{}
+}
+
+// Put takes all entries or, when the outbox is closed, none. It never waits.
+// It returns how many records were dropped to make room; they are counted.
+func (o *Outbox[T]) Put(entries ...Entry[T]) (dropped int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return 0, ErrClosed
+	}
+	for _, entry := range entries {
+		dropped += o.put(entry)
+	}
+	o.wake()
+	return dropped, nil
+}
+
+func (o *Outbox[T]) put(entry Entry[T]) (dropped int) {
+	if entry.bytes() > o.maxBytes {
+		o.metrics.drop(ReasonTooLarge, 1)
+		return 1
+	}
+	o.sequence++
+	entry.sequence = o.sequence
+	o.queues[entry.level()].push(entry)
+	o.hold(1, entry.bytes())
+	for o.bytes > o.maxBytes {
+		o.evict()
+		dropped++
+	}
+	if dropped > 0 {
+		o.metrics.drop(ReasonFull, dropped)
+	}
+	return dropped
+}
+
+// evict drops the oldest queued entry of the lowest severity. There is one: put
+// has just queued one.
+func (o *Outbox[T]) evict() {
+	for i := range o.queues {
+		if oldest := o.queues[i].front(); oldest != nil {
+			o.hold(-1, -oldest.bytes())
+			o.queues[i].pop()
+			return
+		}
+	}
+}
+
+// hold notes that the outbox holds so many records and bytes more.
+func (o *Outbox[T]) hold(records, bytes int) {
+	o.records += records
+	o.bytes += bytes
+	o.metrics.queue(records, bytes)
+}
+
+// Next waits for entries and takes the oldest of them: at least one, and more
+// as long as their sizes together stay within maxBytes. The batch must be ended
+// by Done, Return or Drop. The error is ErrClosed when the outbox is closed and
+// nothing is left, or that of ctx.
+func (o *Outbox[T]) Next(ctx context.Context, maxBytes int) (*Batch[T], error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if batch, err := o.take(maxBytes); batch != nil || err != nil {
+			return batch, err
+		}
+		select {
+		case <-o.changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (o *Outbox[T]) take(maxBytes int) (*Batch[T], error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	batch := &Batch[T]{from: o}
+	for room := maxBytes; ; {
+		queue := o.oldest()
+		if queue == nil {
+			break
+		}
+		if room -= queue.front().Size; room < 0 && len(batch.Entries) > 0 {
+			break
+		}
+		batch.Entries = append(batch.Entries, queue.pop())
+	}
+	if o.closed || o.oldest() != nil {
+		o.wake() // for whoever else waits in Next
+	}
+	switch {
+	case len(batch.Entries) > 0:
+		return batch, nil
+	case o.closed:
+		return nil, ErrClosed
+	default:
+		return nil, nil //nolint:nilnil // nothing yet: Next waits
+	}
+}
+
+// oldest is the queue whose front came first of all, or nil.
+func (o *Outbox[T]) oldest() *fifo[T] {
+	var found *fifo[T]
+	for i := range o.queues {
+		front := o.queues[i].front()
+		if front != nil && (found == nil || front.sequence < found.front().sequence) {
+			found = &o.queues[i]
+		}
+	}
+	return found
+}
+
+// Close makes every later Put fail. What is in the outbox can still be taken.
+func (o *Outbox[T]) Close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	o.wake()
+}
+
+// Discard closes the outbox and drops what is queued, counted for a reason. It
+// returns how many records that were. What batches have taken is theirs.
+func (o *Outbox[T]) Discard(reason string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	n := 0
+	for i := range o.queues {
+		for front := o.queues[i].front(); front != nil; front = o.queues[i].front() {
+			o.hold(-1, -front.bytes())
+			o.queues[i].pop()
+			n++
+		}
+	}
+	o.metrics.drop(reason, n)
+	o.wake()
+	return n
+}
+
+// Len returns how many records the outbox holds, those in batches included, and
+// their bytes.
+func (o *Outbox[T]) Len() (records, bytes int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.records, o.bytes
+}
+
+func (o *Outbox[T]) wake() {
+	select {
+	case o.changed <- struct{}{}:
+	default:
+	}
+}
