@@ -1,0 +1,32 @@
+// Package prometheus serves the agent's metrics to Prometheus.
+package prometheus
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// Type is the exporter's type in the configuration.
+const Type = "prometheus"
+
+// NewFactory returns the factory of exporters that serve what gatherer reads.
+func NewFactory(gatherer prometheus.Gatherer) pipeline.ExporterFactory {
+	return pipeline.ExporterFactory{
+		Type:          Type,
+		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
+		Create: func(settings pipeline.Settings, config pipeline.Config) (pipeline.Exporter, error) {
+			own, ok := config.(*Config)
+			if !ok {
+				return nil, fmt.Errorf("configuration of type %T is not for exporter %s", config, Type)
+			}
+			if gatherer == nil {
+				return nil, errors.New("there are no metrics to serve")
+			}
+			return newExporter(settings, own, gatherer), nil
+		},
+	}
+}

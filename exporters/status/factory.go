@@ -1,0 +1,47 @@
+// Package status serves the agent's health and the node's conditions by HTTP,
+// as node-problem-detector does.
+package status
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// Type is the exporter's type in the configuration.
+const Type = "status"
+
+// Sources are what the status page shows. The functions are called by several
+// goroutines at once and must not wait for a batch under way: the page is there
+// to tell of a pipeline that hangs.
+type Sources struct {
+	// Conditions returns the node's conditions, in the order to show.
+	Conditions func() []pipeline.Condition
+	// Components returns every component's status.
+	Components func() []pipeline.ComponentStatus
+	// Stalled names the pipelines in which one batch has been under way for
+	// longer than limit.
+	Stalled func(limit time.Duration) []string
+	// Version of the agent.
+	Version string
+}
+
+// NewFactory returns the factory of status pages.
+func NewFactory(sources Sources) pipeline.ExporterFactory {
+	return pipeline.ExporterFactory{
+		Type:          Type,
+		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
+		Create: func(settings pipeline.Settings, config pipeline.Config) (pipeline.Exporter, error) {
+			own, ok := config.(*Config)
+			if !ok {
+				return nil, fmt.Errorf("configuration of type %T is not for exporter %s", config, Type)
+			}
+			if sources.Conditions == nil || sources.Components == nil || sources.Stalled == nil {
+				return nil, errors.New("the status page needs conditions, components and stalled pipelines to show")
+			}
+			return newExporter(settings, own, sources), nil
+		},
+	}
+}

@@ -1,0 +1,144 @@
+// Package telemetry holds the agent's metrics: one Prometheus registry, and on
+// it two OpenTelemetry MeterProviders, because the names that a MeterProvider's
+// instruments get in Prometheus are chosen for all of them at once.
+//
+//   - [Telemetry.Meters] follows OpenTelemetry: units and _total are appended
+//     (otelnpd.receiver.accepted_records becomes
+//     otelnpd_receiver_accepted_records_total). The agent's own metrics and host
+//     metrics by semantic conventions are made here.
+//   - [Telemetry.NPDMeters] leaves names as they are, but for characters that
+//     Prometheus does not know: problem_counter, problem_gauge and the other
+//     metrics of node-problem-detector, which dashboards know by these names.
+//
+// An instrument is made by one of the two; the same name and labels in both
+// would spoil the whole registry.
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/otel/attribute"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// Scope names the instruments that this package makes.
+const Scope = "github.com/otelnpd/otelnpd/pipeline/telemetry"
+
+// cardinalityLimit bounds the sets of attributes of an instrument; what is more
+// joins one set marked otel_metric_overflow="true". Rules, reasons and
+// components are configuration, so that only an attack or a fault reaches it.
+const cardinalityLimit = 2000
+
+// Config says what the metrics tell of the agent.
+type Config struct {
+	// Version and Revision of the agent, for otelnpd_build_info.
+	Version, Revision string
+	// Node is the node's name, for target_info; empty: not told.
+	Node string
+	// Board has the components' statuses, for otelnpd_component_up.
+	Board *pipeline.StatusBoard
+}
+
+// Telemetry is the registry and its MeterProviders. They outlive graphs: a
+// reload resets nothing. It is safe for concurrent use.
+type Telemetry struct {
+	registry *prometheus.Registry
+	semconv  *sdkmetric.MeterProvider
+	npd      *sdkmetric.MeterProvider
+
+	shutdown    sync.Once
+	shutdownErr error
+}
+
+// New makes the registry, both MeterProviders and the metrics of the agent as a
+// whole: build info, components, process and Go runtime.
+func New(config Config) (*Telemetry, error) {
+	t := &Telemetry{registry: prometheus.NewRegistry()}
+	about := aboutAgent(config)
+	var err error
+	if t.semconv, err = newProvider(t.registry, about,
+		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes)); err != nil {
+		return nil, fmt.Errorf("make the metrics by semantic conventions: %w", err)
+	}
+	if t.npd, err = newProvider(t.registry, about, otelprometheus.WithoutTargetInfo(),
+		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithoutSuffixes)); err != nil {
+		return nil, fmt.Errorf("make the metrics by node-problem-detector's names: %w", err)
+	}
+	if err := registerRuntime(t.registry); err != nil {
+		return nil, fmt.Errorf("register the metrics of the process: %w", err)
+	}
+	if err := observeAgent(t.semconv.Meter(Scope), config); err != nil {
+		return nil, fmt.Errorf("make the metrics of the agent: %w", err)
+	}
+	return t, nil
+}
+
+// Gatherer reads all metrics. They are meant for Prometheus' text format: in
+// OpenMetrics a counter must end in _total, which problem_counter does not.
+func (t *Telemetry) Gatherer() prometheus.Gatherer { return t.registry }
+
+// Meters is the MeterProvider of the agent's own metrics and of semantic
+// conventions.
+func (t *Telemetry) Meters() metric.MeterProvider { return t.semconv }
+
+// NPDMeters is the MeterProvider of node-problem-detector's metrics.
+func (t *Telemetry) NPDMeters() metric.MeterProvider { return t.npd }
+
+// Shutdown ends both MeterProviders. Exporters are shut down before. It may be
+// called twice.
+func (t *Telemetry) Shutdown(ctx context.Context) error {
+	t.shutdown.Do(func() {
+		t.shutdownErr = errors.Join(t.semconv.Shutdown(ctx), t.npd.Shutdown(ctx))
+	})
+	return t.shutdownErr
+}
+
+func newProvider(registry prometheus.Registerer, about *resource.Resource, options ...otelprometheus.Option) (*sdkmetric.MeterProvider, error) {
+	// The scope's labels would tell every series the package that made it: they
+	// cost space, tell an operator nothing, and NPD's series do not have them.
+	options = append(options, otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
+	exporter, err := otelprometheus.New(options...)
+	if err != nil {
+		return nil, err
+	}
+	return sdkmetric.NewMeterProvider(
+		sdkmetric.WithReader(exporter),
+		sdkmetric.WithResource(about),
+		sdkmetric.WithCardinalityLimit(cardinalityLimit),
+	), nil
+}
+
+// aboutAgent is what target_info tells, by the semantic conventions of
+// resources.
+func aboutAgent(config Config) *resource.Resource {
+	about := []attribute.KeyValue{
+		attribute.String("service.name", "otelnpd"),
+		attribute.String("service.version", config.Version),
+	}
+	if config.Node != "" {
+		about = append(about, attribute.String("k8s.node.name", config.Node))
+	}
+	return resource.NewSchemaless(about...)
+}
+
+// registerRuntime adds what every Prometheus dashboard knows of a process
+// (process_resident_memory_bytes, process_cpu_seconds_total, process_open_fds)
+// and the few figures of the Go runtime that do not stop the world or copy its
+// thirty memory statistics.
+func registerRuntime(registry prometheus.Registerer) error {
+	return errors.Join(
+		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
+		registry.Register(collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled())),
+	)
+}
