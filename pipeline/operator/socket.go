@@ -1,0 +1,110 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxPath is what fits into sockaddr_un beside its final zero (unix(7)).
+const maxPath = 107
+
+// socket is a listening unix socket and the lock that says whose it is.
+type socket struct {
+	listener *net.UnixListener
+	lock     *os.File
+}
+
+// listenAlone makes the socket. A socket that a dead process left is replaced;
+// one that is alive is ErrRunning.
+func listenAlone(path string) (*socket, error) {
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("the path %s has %d bytes, and a unix socket's may have %d: choose a shorter one", path, len(path), maxPath)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the socket itself is what is private
+		return nil, fmt.Errorf("make the socket's directory: %w", err)
+	}
+	lock, err := takeLock(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	listener, err := replace(path)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &socket{listener: listener, lock: lock}, nil
+}
+
+// close stops listening, removes the socket and gives the lock back. The lock
+// file stays: removing it could take another's lock from under it.
+func (s *socket) close() error {
+	err := s.listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+// takeLock takes a lock that the kernel gives back when the process ends,
+// however it ends.
+func takeLock(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return nil, fmt.Errorf("open the socket's lock: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a file descriptor is an int
+		_ = file.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w: it holds %s", ErrRunning, path)
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return file, nil
+}
+
+// replace listens on path, where nothing but a dead socket may be.
+func replace(path string) (*net.UnixListener, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("look at the socket: %w", err)
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, fmt.Errorf("%s is no socket: remove it or choose another path", path)
+	case answers(path):
+		return nil, fmt.Errorf("%w: somebody answers on %s", ErrRunning, path)
+	default:
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("remove the socket of a dead process: %w", err)
+		}
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	// Who connects before this is refused by his credentials all the same.
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep %s private: %w", path, err), listener.Close())
+	}
+	return listener, nil
+}
+
+// answers tells whether a process listens: only a refused connection says that
+// none does.
+func answers(path string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return !errors.Is(err, unix.ECONNREFUSED)
+}
