@@ -137,6 +137,12 @@ func (d *Document) Position(path string) Position {
 	return at
 }
 
+// Has tells whether the key that path leads to exists.
+func (d *Document) Has(path string) bool {
+	_, left := find(d.root, path, Position{1, 1})
+	return left == 0
+}
+
 func (d *Document) at(at Position, key, message string) Error {
 	return Error{File: d.file, Line: at.Line, Column: at.Column, Key: key, Message: message}
 }

@@ -1,0 +1,143 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
+)
+
+// pipelineSection is one pipeline as it stands in the file.
+type pipelineSection struct {
+	// Receivers are the ids of the receivers to read from; at least one.
+	Receivers []string `yaml:"receivers"`
+	// Processors are the ids of the processors to pass, in order; absent:
+	// dedupe, rules, conditions.
+	Processors []string `yaml:"processors"`
+	// Exporters are the ids of the exporters to tell; at least one.
+	Exporters []string `yaml:"exporters"`
+}
+
+// The kinds of pipelines.
+const (
+	pipelineLogs    = "logs"
+	pipelineMetrics = "metrics"
+)
+
+// defaultProcessors are those of a pipeline that lists none. They need not be
+// declared.
+var defaultProcessors = []string{"dedupe", "rules", "conditions"}
+
+// pipelines wires the components that the file declares.
+func (p *parser) pipelines() {
+	list := p.file.Service.Pipelines
+	if len(list) == 0 {
+		if !p.errs.Covers("service.pipelines") {
+			p.fail("service.pipelines", "there is no pipeline: write one, for example logs: {receivers: [kmsg], exporters: [console]}")
+		}
+		return
+	}
+	for _, entry := range list {
+		p.pipeline(entry)
+	}
+	for _, s := range p.sections {
+		p.unused(s)
+	}
+}
+
+func (p *parser) pipeline(entry strictyaml.Entry[pipelineSection]) {
+	id, err := pipeline.ParseID(entry.Key)
+	switch {
+	case err != nil:
+		p.fail(entry.Path, "%s", err)
+	case id.Type == pipelineMetrics:
+		p.fail(entry.Path, "metrics pipelines are not built into this version: only logs pipelines are")
+	case id.Type != pipelineLogs:
+		p.fail(entry.Path, "there is no pipeline of type %q: %s", id.Type, strictyaml.Suggest(id.Type, []string{pipelineLogs}))
+	}
+	receivers, processors, exporters := p.sections[0], p.sections[1], p.sections[2]
+	wired := pipeline.PipelineConfig{ID: id}
+	wired.Receivers = p.atLeastOne(entry.Path, receivers, entry.Value.Receivers)
+	wired.Exporters = p.atLeastOne(entry.Path, exporters, entry.Value.Exporters)
+	if entry.Value.Processors == nil {
+		wired.Processors = p.defaultProcessors(entry.Path, processors)
+	} else {
+		wired.Processors = p.members(entry.Path, processors, entry.Value.Processors)
+	}
+	p.config.Graph.Pipelines = append(p.config.Graph.Pipelines, wired)
+}
+
+func (p *parser) atLeastOne(path string, s *section, names []string) []pipeline.ID {
+	key := path + "." + s.key()
+	if len(names) == 0 && !p.errs.Covers(key) {
+		p.fail(key, "the pipeline has no %s: list at least one", s.kind)
+	}
+	return p.members(path, s, names)
+}
+
+// members looks up the components that a pipeline lists.
+func (p *parser) members(path string, s *section, names []string) []pipeline.ID {
+	var ids []pipeline.ID
+	declared := s.declared.Keys()
+	for i, name := range names {
+		item := path + "." + s.key() + "[" + strconv.Itoa(i) + "]"
+		switch {
+		case p.errs.Covers(item):
+		case slices.Contains(names[:i], name):
+			p.fail(item, "%q is listed twice", name)
+		case !slices.Contains(declared, name):
+			p.fail(item, "the %s %q is not declared: %s", s.kind, name, p.suggestMember(s, name))
+		default:
+			id, _ := pipeline.ParseID(name) // a bad id is reported where it is declared
+			ids = append(ids, id)
+		}
+		s.used[name] = true
+	}
+	return ids
+}
+
+func (p *parser) suggestMember(s *section, name string) string {
+	if id, err := pipeline.ParseID(name); err == nil && s.defaults[id.Type] != nil {
+		return fmt.Sprintf("write it under %s, or %s", s.key(), strictyaml.Suggest(name, s.declared.Keys()))
+	}
+	return strictyaml.Suggest(name, s.declared.Keys())
+}
+
+// defaultProcessors returns the processors of a pipeline that lists none, and
+// adds those that the file does not declare.
+func (p *parser) defaultProcessors(path string, s *section) []pipeline.ID {
+	var ids []pipeline.ID
+	for _, name := range defaultProcessors {
+		id := pipeline.ID{Type: name}
+		ids = append(ids, id)
+		known := s.used[name] || slices.Contains(s.declared.Keys(), name)
+		s.used[name] = true
+		if makeDefault, ok := s.defaults[name]; !ok {
+			p.fail(path, "the processor %q, which a pipeline has by default, is not built in: list the processors it is to have", name)
+		} else if !known {
+			p.undeclared(s, id, makeDefault())
+		}
+	}
+	return ids
+}
+
+// undeclared adds a component that a default names and the file does not declare.
+func (p *parser) undeclared(s *section, id pipeline.ID, config pipeline.Config) {
+	path := s.key() + "." + id.String()
+	if p.check(path, config.Validate()) {
+		p.add(s, id, path, config)
+		return
+	}
+	p.partial = true
+}
+
+// unused reports the components that no pipeline names.
+func (p *parser) unused(s *section) {
+	for _, entry := range s.declared {
+		if !s.used[entry.Key] && !p.errs.Covers(entry.Path) {
+			p.fail(entry.Path, "no pipeline names it: list it under service.pipelines or take it out")
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// Service is how the agent itself runs: section service, without pipelines.
+type Service struct {
+	// Host says where the watched host's file systems are.
+	Host pipeline.Host `yaml:"host"`
+	// Node is the node's name; empty: the environment variable NODE_NAME, then
+	// the host name.
+	Node string `yaml:"node"`
+	// Socket is the path of the operator's unix socket, or none.
+	Socket string `yaml:"socket"`
+	// Telemetry is what the agent tells of itself.
+	Telemetry Telemetry `yaml:"telemetry"`
+	// ShutdownTimeout is how long the agent may take to pass on what it has
+	// accepted when it is told to stop: 1s to 5m.
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
+}
+
+// Telemetry is what the agent tells of itself.
+type Telemetry struct {
+	// Naming chooses the names of host metrics: npd, semconv or both.
+	Naming string `yaml:"naming"`
+	// Logs are the agent's own log.
+	Logs Logs `yaml:"logs"`
+}
+
+// Logs are the agent's own log, on standard error.
+type Logs struct {
+	// Level is the least severe that is logged: debug, info, warn or error.
+	Level string `yaml:"level"`
+	// Format is text, json, or auto: text on a terminal, else JSON.
+	Format string `yaml:"format"`
+}
+
+// The names of host metrics.
+const (
+	NamingNPD     = "npd"
+	NamingSemconv = "semconv"
+	NamingBoth    = "both"
+)
+
+// The formats of the agent's own log.
+const (
+	FormatAuto = "auto"
+	FormatText = "text"
+	FormatJSON = "json"
+)
+
+// SocketNone is the path that means: no operator's socket.
+const SocketNone = "none"
+
+const (
+	defaultSocket          = "/run/otelnpd/otelnpd.sock"
+	defaultShutdownTimeout = 10 * time.Second
+	minShutdownTimeout     = time.Second
+	maxShutdownTimeout     = 5 * time.Minute
+	// maxSocketPath is what sun_path holds beside its closing zero: unix(7).
+	maxSocketPath = 107
+)
+
+var logLevels = map[string]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+}
+
+// nodePattern takes what Kubernetes calls a node and what Linux calls a host.
+var nodePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$`)
+
+// DefaultService is the service section of an empty file.
+func DefaultService() Service {
+	return Service{
+		Host:   pipeline.DefaultHost(),
+		Socket: defaultSocket,
+		Telemetry: Telemetry{
+			Naming: NamingSemconv,
+			Logs:   Logs{Level: "info", Format: FormatAuto},
+		},
+		ShutdownTimeout: defaultShutdownTimeout,
+	}
+}
+
+// SlogLevel returns the least severe level that is logged.
+func (l Logs) SlogLevel() slog.Level { return logLevels[l.Level] }
+
+// Validate reports all that is wrong.
+func (s *Service) Validate() error {
+	errs := []error{
+		pipeline.At("host.root", absolute(s.Host.Root)),
+		pipeline.At("host.proc", absolute(s.Host.Proc)),
+		pipeline.At("host.sys", absolute(s.Host.Sys)),
+		pipeline.At("host.run", absolute(s.Host.Run)),
+		pipeline.At("socket", validateSocket(s.Socket)),
+		pipeline.At("telemetry.naming", oneOf(s.Telemetry.Naming, NamingNPD, NamingSemconv, NamingBoth)),
+		pipeline.At("telemetry.logs.level", oneOf(s.Telemetry.Logs.Level, "debug", "info", "warn", "error")),
+		pipeline.At("telemetry.logs.format", oneOf(s.Telemetry.Logs.Format, FormatAuto, FormatText, FormatJSON)),
+	}
+	if s.Node != "" && !nodePattern.MatchString(s.Node) {
+		errs = append(errs, pipeline.At("node", fmt.Errorf(
+			"%q is no node name: write letters, digits, '-', '.' and '_', at most 253, or leave it out", s.Node)))
+	}
+	if s.ShutdownTimeout < minShutdownTimeout || s.ShutdownTimeout > maxShutdownTimeout {
+		errs = append(errs, pipeline.At("shutdown_timeout", fmt.Errorf("%s is out of bounds: write a duration from 1s to 5m", s.ShutdownTimeout)))
+	}
+	return errors.Join(errs...)
+}
+
+func validateSocket(path string) error {
+	if path == SocketNone {
+		return nil
+	}
+	if len(path) > maxSocketPath {
+		return fmt.Errorf("%q has %d bytes, a socket's path has at most %d", path, len(path), maxSocketPath)
+	}
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("%q is no absolute path: write one like %s, or none", path, defaultSocket)
+	}
+	return nil
+}
+
+func absolute(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("%q is no absolute path: write one like /host", path)
+	}
+	return nil
+}
+
+func oneOf(value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%q is unknown: write one of %s", value, strings.Join(allowed, ", "))
+}
