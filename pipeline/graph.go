@@ -211,6 +211,9 @@ func (g *Graph) start(ctx context.Context, stages ...[]node) error {
 				err = fmt.Errorf("start %s %s: %w", n.kind, n.id, err)
 				return errors.Join(err, g.Shutdown(ctx))
 			}
+			if n.kind == KindProcessor { // it waits for nothing outside
+				g.board.SetStarted(n.kind, n.id)
+			}
 		}
 	}
 	return nil

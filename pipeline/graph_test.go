@@ -108,6 +108,14 @@ func TestGraphStartsAtTheEndAndStopsAtTheSource(t *testing.T) {
 	require.NoError(t, graph.Start(t.Context()))
 	require.Equal(t, []string{"start out/1", "start out/2", "start mid/2", "start mid/1", "start in"}, w.log)
 
+	for _, status := range w.board.All() {
+		want := pipeline.ComponentStarting // receivers and exporters say themselves when they are ok
+		if status.Kind == pipeline.KindProcessor {
+			want = pipeline.ComponentOK
+		}
+		require.Equal(t, want, status.State, status.ID)
+	}
+
 	w.log = nil
 	require.NoError(t, graph.Shutdown(t.Context()))
 	require.Equal(t, []string{"stop in", "stop mid/1", "stop mid/2", "stop out/1", "stop out/2"}, w.log)

@@ -97,6 +97,16 @@ func (b *StatusBoard) Set(kind string, id ID, status Status) {
 	}
 }
 
+// SetStarted turns a component that is still starting to ok.
+func (b *StatusBoard) SetStarted(kind string, id ID) {
+	b.mu.Lock()
+	state := b.entries[kind+" "+id.String()].State
+	b.mu.Unlock()
+	if state == ComponentStarting {
+		b.Set(kind, id, Status{State: ComponentOK})
+	}
+}
+
 // All returns the status of every component: receivers, then processors, then
 // exporters, each by id.
 func (b *StatusBoard) All() []ComponentStatus {
