@@ -31,6 +31,20 @@ func (s State) String() string {
 	}
 }
 
+// MarshalText implements encoding.TextMarshaler.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *State) UnmarshalText(text []byte) error {
+	for _, state := range []State{StateUnknown, StateOK, StateProblem} {
+		if state.String() == string(text) {
+			*s = state
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no state: want unknown, ok or problem", text)
+}
+
 // Problem is what a rule saw in a line, or the verdict of a check.
 //
 //   - a line that matches a rule's pattern: State is problem, Verdict is nil

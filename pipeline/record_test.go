@@ -72,3 +72,15 @@ func TestStatesHaveNames(t *testing.T) {
 	require.Equal(t, "degraded", pipeline.ComponentDegraded.String())
 	require.Equal(t, "ComponentState(9)", pipeline.ComponentState(9).String())
 }
+
+func TestStatesAsText(t *testing.T) {
+	for _, state := range []pipeline.State{pipeline.StateUnknown, pipeline.StateOK, pipeline.StateProblem} {
+		text, err := state.MarshalText()
+		require.NoError(t, err)
+		var back pipeline.State
+		require.NoError(t, back.UnmarshalText(text))
+		require.Equal(t, state, back)
+	}
+	var state pipeline.State
+	require.EqualError(t, state.UnmarshalText([]byte("bad")), `"bad" is no state: want unknown, ok or problem`)
+}

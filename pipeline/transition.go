@@ -20,17 +20,17 @@ const (
 // Condition is a node condition as it is shown.
 type Condition struct {
 	// Type is the condition type (KernelDeadlock).
-	Type string
+	Type string `json:"type"`
 	// Status is the status after polarity: a problem is True, or False for
 	// types that say that all is well (…Ready).
-	Status ConditionStatus
+	Status ConditionStatus `json:"status"`
 	// State is the status before polarity.
-	State State
+	State State `json:"state"`
 	// Reason and Message are those of the shown cause, or the healthy ones.
-	Reason  string
-	Message string
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
 	// LastTransitionTime is when Status last changed, in whole seconds.
-	LastTransitionTime time.Time
+	LastTransitionTime time.Time `json:"last_transition_time"`
 }
 
 // TransitionKind tells what made a [Transition].
@@ -92,8 +92,8 @@ type Transition struct {
 // Cause is one reason, of one rule and instance, for which a condition is not
 // healthy.
 type Cause struct {
-	Rule     string
-	Instance string
-	Reason   string
-	Message  string
+	Rule     string `json:"rule"`
+	Instance string `json:"instance,omitempty"`
+	Reason   string `json:"reason"`
+	Message  string `json:"message"`
 }
