@@ -49,6 +49,7 @@ func (t *declaredTypes) add(one condition.Type, path string) {
 	first, twice := t.from[one.Name]
 	switch {
 	case condition.IsReserved(one.Name):
+		t.parser.partial = true
 		t.parser.fail(path, "the condition %s is reserved: it belongs to Kubernetes itself", one.Name)
 	case !twice:
 		t.from[one.Name] = path

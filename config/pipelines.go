@@ -51,7 +51,7 @@ func (p *parser) pipeline(entry strictyaml.Entry[pipelineSection]) {
 	id, err := pipeline.ParseID(entry.Key)
 	switch {
 	case err != nil:
-		p.fail(entry.Path, "%s", err)
+		p.fail(entry.Path, "%q is no pipeline id: write logs or logs/NAME", entry.Key)
 	case id.Type == pipelineMetrics:
 		p.fail(entry.Path, "metrics pipelines are not built into this version: only logs pipelines are")
 	case id.Type != pipelineLogs:
@@ -99,10 +99,15 @@ func (p *parser) members(path string, s *section, names []string) []pipeline.ID 
 }
 
 func (p *parser) suggestMember(s *section, name string) string {
-	if id, err := pipeline.ParseID(name); err == nil && s.defaults[id.Type] != nil {
-		return fmt.Sprintf("write it under %s, or %s", s.key(), strictyaml.Suggest(name, s.declared.Keys()))
+	declared := s.declared.Keys()
+	id, err := pipeline.ParseID(name)
+	if err != nil || s.defaults[id.Type] == nil {
+		return strictyaml.Suggest(name, declared)
 	}
-	return strictyaml.Suggest(name, s.declared.Keys())
+	if nearest, ok := strictyaml.Nearest(name, declared); ok {
+		return fmt.Sprintf("write it under %s, or did you mean %q?", s.key(), nearest)
+	}
+	return "write it under " + s.key()
 }
 
 // defaultProcessors returns the processors of a pipeline that lists none, and

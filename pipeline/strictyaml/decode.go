@@ -95,9 +95,16 @@ func (d *decoder) structure(v Value, target reflect.Value) {
 		if index, ok := known.index[pair.key.Value]; ok {
 			d.decode(inner, target.FieldByIndex(index))
 		} else {
-			d.fail(inner, "is unknown: "+Suggest(pair.key.Value, known.names))
+			d.fail(inner, "is unknown: "+suggestKey(pair.key.Value, known.names))
 		}
 	}
+}
+
+func suggestKey(written string, known []string) string {
+	if len(known) == 0 {
+		return "no key belongs here"
+	}
+	return Suggest(written, known)
 }
 
 // mapping sets the keys of a map; others stay. Each value begins with what the

@@ -80,18 +80,18 @@ func Parse(data []byte, file string, options ...Option) (*Document, error) {
 func (d *Document) load(data []byte) (*yaml.Node, error) {
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
-		return nil, d.syntaxError(err)
+		return nil, d.syntaxError(data, err)
 	}
 	var first, second yaml.Node
 	if err := loader.Load(&first); errors.Is(err, io.EOF) {
 		return nil, nil //nolint:nilnil // empty input is no error
 	} else if err != nil {
-		return nil, d.syntaxError(err)
+		return nil, d.syntaxError(data, err)
 	}
 	if err := loader.Load(&second); err == nil {
 		return nil, Errors{d.at(position(&second), "", "a second document begins here: write one document a file")}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, d.syntaxError(err)
+		return nil, d.syntaxError(data, err)
 	}
 	if len(first.Content) != 1 {
 		return nil, nil //nolint:nilnil // an empty document is no error
@@ -100,7 +100,7 @@ func (d *Document) load(data []byte) (*yaml.Node, error) {
 }
 
 // syntaxError turns the parser's error into ours.
-func (d *Document) syntaxError(err error) error {
+func (d *Document) syntaxError(data []byte, err error) error {
 	at, message := Position{1, 1}, err.Error()
 	if fault := new(yaml.LoadError); errors.As(err, &fault) {
 		message = fault.Message
@@ -110,8 +110,27 @@ func (d *Document) syntaxError(err error) error {
 		if fault.Mark.Line > 0 {
 			at = Position{fault.Mark.Line, max(1, fault.Mark.Column)}
 		}
+		if characterAt(data, at) == '\t' {
+			message = "a tab cannot indent: write spaces"
+		}
 	}
 	return Errors{d.at(at, "", "is no YAML: "+printable(message))}
+}
+
+// characterAt returns the character at a place, 0 if there is none.
+func characterAt(data []byte, at Position) rune {
+	line := 1
+	for text := range bytes.Lines(data) {
+		if line < at.Line {
+			line++
+			continue
+		}
+		if characters := []rune(string(text)); at.Column <= len(characters) {
+			return characters[at.Column-1]
+		}
+		break
+	}
+	return 0
 }
 
 // Decode decodes the document into the struct or map that into points to. The
@@ -211,16 +230,20 @@ func (v *Value) UnmarshalValue(value Value) error {
 }
 
 func (v Value) key(key, value *yaml.Node) Value {
-	path := key.Value
-	if v.path != "" {
-		path = v.path + "." + path
-	}
-	return Value{document: v.document, node: value, path: path, position: position(key)}
+	return Value{document: v.document, node: value, path: extend(v.path, key.Value), position: position(key)}
 }
 
 func (v Value) item(i int) Value {
 	item := v.node.Content[i]
 	return Value{document: v.document, node: item, path: v.path + "[" + strconv.Itoa(i) + "]", position: position(item)}
+}
+
+// extend joins a key to a path.
+func extend(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
 }
 
 func position(node *yaml.Node) Position { return Position{max(1, node.Line), max(1, node.Column)} }

@@ -20,14 +20,14 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // it is what the variable's text would be if it stood there plainly, so that
 // ports and switches can come from the environment; an empty variable leaves the
 // default in place.
-func (s *scanner) expand(node *yaml.Node, path string) {
+func (s *scanner) expand(node *yaml.Node, here place) {
 	if s.lookup == nil || !strings.Contains(node.Value, envOpen) {
 		return
 	}
 	value, whole, errs := s.expandText(node.Value)
 	for _, err := range errs {
 		s.document.broken[node] = true
-		s.fail(node, path, err.Error())
+		s.fail(here, err.Error())
 	}
 	node.Value = value
 	if whole {

@@ -34,7 +34,7 @@ func Suggest(written string, known []string) string {
 		return fmt.Sprintf("did you mean %q?", nearest)
 	}
 	if len(known) == 0 {
-		return "there is none"
+		return "none exists"
 	}
 	return "write one of " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
 }

@@ -29,7 +29,7 @@ func (s *scanner) run() bool {
 	if s.document.root == nil {
 		return true
 	}
-	total, ok := s.node(s.document.root, "", 0)
+	total, ok := s.node(s.document.root, place{at: Position{1, 1}}, 0)
 	if ok && total.nodes-s.written > maxAliased {
 		s.errs = append(s.errs, s.document.at(Position{1, 1}, "",
 			fmt.Sprintf("aliases (*NAME) repeat too much: at most %d values may come from them", maxAliased)))
@@ -38,90 +38,97 @@ func (s *scanner) run() bool {
 	return ok
 }
 
+// place is where a value stands: its key, or the item itself in a list.
+type place struct {
+	path string
+	at   Position
+}
+
+type child struct {
+	node *yaml.Node
+	place
+}
+
 // node checks one node and what is in it; ok is false where going on would not
 // end.
-func (s *scanner) node(node *yaml.Node, path string, depth int) (size extent, ok bool) {
+func (s *scanner) node(node *yaml.Node, here place, depth int) (size extent, ok bool) {
 	s.written++
 	if depth > maxDepth {
-		s.fail(node, path, fmt.Sprintf("is nested too deep: at most %d levels are allowed", maxDepth))
+		s.fail(here, fmt.Sprintf("is nested too deep: at most %d levels are allowed", maxDepth))
 		return extent{}, false
 	}
 	if node.Kind == yaml.AliasNode {
-		return s.alias(node, path, depth)
+		return s.alias(node, here, depth)
 	}
 	if node.Anchor != "" {
 		known := &extent{open: true}
 		s.anchors[node] = known
 		defer func() { *known = size }()
 	}
-	s.tag(node, path)
+	s.tag(node, here)
 	size = extent{nodes: 1}
-	var children []child
-	switch node.Kind {
-	case yaml.MappingNode:
-		children = s.mapping(node, path)
-	case yaml.SequenceNode:
-		for i, item := range node.Content {
-			children = append(children, child{item, path + "[" + strconv.Itoa(i) + "]"})
-		}
-	case yaml.ScalarNode:
-		s.expand(node, path)
-	}
-	for _, child := range children {
-		inner, ok := s.node(child.node, child.path, depth+1)
+	for _, child := range s.children(node, here.path) {
+		inner, ok := s.node(child.node, child.place, depth+1)
 		if !ok {
 			return extent{}, false
 		}
 		size.nodes = min(size.nodes+inner.nodes, 1<<30)
 		size.depth = max(size.depth, inner.depth+1)
 	}
+	if node.Kind == yaml.ScalarNode {
+		s.expand(node, here)
+	}
 	return size, true
 }
 
-type child struct {
-	node *yaml.Node
-	path string
+func (s *scanner) children(node *yaml.Node, path string) []child {
+	if node.Kind == yaml.MappingNode {
+		return s.mapping(node, path)
+	}
+	var children []child
+	for i, item := range node.Content {
+		children = append(children, child{item, place{path + "[" + strconv.Itoa(i) + "]", position(item)}})
+	}
+	return children
 }
 
-func (s *scanner) alias(node *yaml.Node, path string, depth int) (extent, bool) {
+func (s *scanner) alias(node *yaml.Node, here place, depth int) (extent, bool) {
 	known := s.anchors[node.Alias]
 	switch {
 	case known == nil:
-		s.fail(node, path, fmt.Sprintf("the alias *%s repeats a key: only values can be repeated", node.Value))
+		s.fail(here, fmt.Sprintf("the alias *%s repeats a key: only values can be repeated", node.Value))
 		return extent{}, false
 	case known.open:
-		s.fail(node, path, fmt.Sprintf("the alias *%s stands inside of what it repeats", node.Value))
+		s.fail(here, fmt.Sprintf("the alias *%s stands inside of what it repeats", node.Value))
 		return extent{}, false
 	case depth+known.depth > maxDepth:
-		s.fail(node, path, fmt.Sprintf("is nested too deep: at most %d levels are allowed", maxDepth))
+		s.fail(here, fmt.Sprintf("is nested too deep: at most %d levels are allowed", maxDepth))
 		return extent{}, false
 	}
 	return extent{nodes: known.nodes, depth: known.depth}, true
 }
 
-// mapping checks the keys of a mapping and takes out those that are at fault.
+// mapping checks the keys of a mapping, takes out those that are at fault, and
+// returns all values.
 func (s *scanner) mapping(node *yaml.Node, path string) []child {
-	var children []child
+	children := make([]child, 0, len(node.Content)/2)
 	first := map[string]Position{}
 	kept := node.Content[:0]
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
-		inner := key.Value
-		if path != "" {
-			inner = path + "." + inner
-		}
-		children = append(children, child{value, inner})
+		here := place{path: extend(path, key.Value), at: position(key)}
+		children = append(children, child{value, here})
 		earlier, twice := first[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode || classify(key) == scalarNull:
-			s.fail(key, path, "a key must be plain text")
+			s.fail(place{path, here.at}, "a key must be plain text")
 		case twice:
-			s.fail(key, inner, fmt.Sprintf("is set twice, first on line %d", earlier.Line))
+			s.fail(here, fmt.Sprintf("is set twice, first on line %d", earlier.Line))
 		case isMerge(key) && !mergeable(value):
-			s.fail(key, inner, "want an alias like *NAME of a mapping, or a list of such aliases")
+			s.fail(here, "want an alias like *NAME of a mapping, or a list of such aliases")
 		default:
-			first[key.Value] = position(key)
-			s.tag(key, inner)
+			first[key.Value] = here.at
+			s.tag(key, here)
 			kept = append(kept, key, value)
 		}
 	}
@@ -130,7 +137,7 @@ func (s *scanner) mapping(node *yaml.Node, path string) []child {
 }
 
 // tag refuses explicit tags but those of the core schema that fit.
-func (s *scanner) tag(node *yaml.Node, path string) {
+func (s *scanner) tag(node *yaml.Node, here place) {
 	if node.Style&yaml.TaggedStyle == 0 {
 		return
 	}
@@ -147,13 +154,13 @@ func (s *scanner) tag(node *yaml.Node, path string) {
 	}
 	if !fits {
 		s.document.broken[node] = true
-		s.fail(node, path, fmt.Sprintf("the tag %s is not allowed here: leave it out", printable(node.ShortTag())))
+		s.fail(here, fmt.Sprintf("the tag %s is not allowed here: leave it out", printable(node.ShortTag())))
 	}
 }
 
-func (s *scanner) fail(node *yaml.Node, path, message string) {
+func (s *scanner) fail(here place, message string) {
 	if len(s.errs) < maxGathered {
-		s.errs = append(s.errs, s.document.at(position(node), path, message))
+		s.errs = append(s.errs, s.document.at(here.at, here.path, message))
 	}
 }
 

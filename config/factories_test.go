@@ -1,0 +1,136 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
+)
+
+// factories are a few small components, so that this package's tests stand by
+// themselves. The real ones are tested with it in cmd/otelnpd.
+func factories() pipeline.Factories {
+	receiver := func(kind string, config func() pipeline.Config) pipeline.ReceiverFactory {
+		return pipeline.ReceiverFactory{Type: kind, DefaultConfig: config}
+	}
+	processor := func(kind string, config func() pipeline.Config) pipeline.ProcessorFactory {
+		return pipeline.ProcessorFactory{Type: kind, DefaultConfig: config}
+	}
+	exporter := func(kind string, config func() pipeline.Config) pipeline.ExporterFactory {
+		return pipeline.ExporterFactory{Type: kind, DefaultConfig: config}
+	}
+	return pipeline.Factories{
+		Receivers: map[string]pipeline.ReceiverFactory{
+			"kmsg":     receiver("kmsg", func() pipeline.Config { return &ringConfig{Lookback: time.Minute} }),
+			"journald": receiver("journald", func() pipeline.Config { return &ringConfig{} }),
+		},
+		Processors: map[string]pipeline.ProcessorFactory{
+			"dedupe":     processor("dedupe", func() pipeline.Config { return &plainConfig{} }),
+			"rules":      processor("rules", func() pipeline.Config { return &rulesConfig{} }),
+			"conditions": processor("conditions", func() pipeline.Config { return &plainConfig{} }),
+		},
+		Exporters: map[string]pipeline.ExporterFactory{
+			"console":    exporter("console", func() pipeline.Config { return &plainConfig{} }),
+			"prometheus": exporter("prometheus", func() pipeline.Config { return &endpointConfig{Endpoint: "127.0.0.1:1"} }),
+		},
+	}
+}
+
+type plainConfig struct{}
+
+func (*plainConfig) Validate() error { return nil }
+
+type ringConfig struct {
+	Lookback time.Duration `yaml:"lookback"`
+	Buffer   uint8         `yaml:"buffer"`
+	Follow   bool          `yaml:"follow"`
+	Units    []string      `yaml:"units"`
+}
+
+func (c *ringConfig) Validate() error {
+	var errs []error
+	if c.Lookback < 0 {
+		errs = append(errs, pipeline.At("lookback", fmt.Errorf("%s is negative", c.Lookback)))
+	}
+	if c.Buffer == 1 {
+		errs = append(errs, errors.New("a buffer of one holds nothing"))
+	}
+	return errors.Join(errs...)
+}
+
+type endpointConfig struct {
+	Endpoint string `yaml:"endpoint"`
+}
+
+func (c *endpointConfig) Validate() error {
+	if !strings.Contains(c.Endpoint, ":") {
+		return pipeline.At("endpoint", fmt.Errorf("%q is no HOST:PORT", c.Endpoint))
+	}
+	return nil
+}
+
+// rulesConfig brings rules, and conditions as packs do: PACK/TYPE/MESSAGE.
+type rulesConfig struct {
+	Packs []string     `yaml:"packs"`
+	Rules []ruleConfig `yaml:"rules"`
+}
+
+type ruleConfig struct {
+	ID        string                     `yaml:"id"`
+	Pattern   string                     `yaml:"pattern"`
+	Condition string                     `yaml:"condition"`
+	Check     bool                       `yaml:"check"`
+	Observe   bool                       `yaml:"observe"`
+	Clear     condition.ClearDeclaration `yaml:"clear"`
+}
+
+func (c *rulesConfig) Validate() error {
+	var errs []error
+	for i := range c.Rules {
+		rule := &c.Rules[i]
+		var missing error
+		if rule.Pattern == "" && !rule.Check {
+			missing = pipeline.At("pattern", errors.New("is missing"))
+		}
+		errs = append(errs, pipeline.At(fmt.Sprintf("rules[%d]", i),
+			errors.Join(missing, pipeline.At("clear", rule.Clear.Validate()))))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *rulesConfig) Declare() condition.Declarations {
+	var d condition.Declarations
+	for i, pack := range c.Packs {
+		name, kind, _ := strings.Cut(pack, "/")
+		kind, message, _ := strings.Cut(kind, "/")
+		d.Types = append(d.Types, condition.Type{Name: kind, HealthyReason: "Fine", HealthyMessage: message, OnUnknown: condition.OnUnknownHold})
+		d.Rules = append(d.Rules, condition.DeclaredRule{
+			Rule: condition.Rule{ID: name + "/rule", Condition: kind},
+			Path: fmt.Sprintf("packs[%d]", i),
+		})
+	}
+	for i, rule := range c.Rules {
+		d.Rules = append(d.Rules, condition.DeclaredRule{
+			Rule: condition.Rule{
+				ID: rule.ID, Condition: rule.Condition, Level: rule.Check, Observe: rule.Observe,
+				Clear: rule.Clear.Clear(), InstanceOf: func(string) (string, bool) { return "", false },
+			},
+			Path: fmt.Sprintf("rules[%d]", i),
+		})
+	}
+	return d
+}
+
+// Warnings tells of rules with the pattern that matches everything.
+func (c *rulesConfig) Warnings() []error {
+	var errs []error
+	for i := range c.Rules {
+		if c.Rules[i].Pattern == ".*" {
+			errs = append(errs, pipeline.At(fmt.Sprintf("rules[%d].pattern", i), errors.New("matches every line")))
+		}
+	}
+	return errs
+}
