@@ -1,0 +1,174 @@
+package rules
+
+import (
+	"io/fs"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
+)
+
+// Config is the configuration of the rules processor: which rules look at each
+// line. Packs come first, then Rules; this is the order in which several rules
+// that match one line act.
+type Config struct {
+	// Packs are rule packs: the name of a built-in one (kernel), or the path of
+	// a file (anything with a slash in it or that ends in .yaml).
+	Packs []string `yaml:"packs"`
+	// Disable leaves out rules of packs by id (kernel/ext4-warning) or glob
+	// (kernel/gpu-*).
+	Disable []string `yaml:"disable"`
+	// Rules are the rules beside those of packs.
+	Rules []Rule `yaml:"rules"`
+	// Source is the component that Kubernetes Events name, for rules that set
+	// none of their own; default: otelnpd.
+	Source string `yaml:"source"`
+
+	builtIn fs.FS
+	loaded  *ruleSet
+}
+
+// Rule says what a line that tells of a problem looks like, and what follows.
+type Rule struct {
+	// ID is unique over all rules; a rule of a pack has the id PACK/ID.
+	ID string `yaml:"id"`
+	// Class is the class of problem (hung-task, block-io-error), or empty.
+	Class string `yaml:"class"`
+	// Pattern is a regular expression in RE2 syntax, found anywhere in a line.
+	Pattern string `yaml:"pattern"`
+	// Where restricts the rule to lines with these attributes: equal to the
+	// value, or matched by it where it begins with ~ (RE2).
+	Where map[string]string `yaml:"where"`
+	// Condition is the condition type the rule acts on; absent: an event.
+	Condition string `yaml:"condition"`
+	// Reason is a CamelCase word for machines.
+	Reason string `yaml:"reason"`
+	// Message is for people. {group} stands for a named group of the pattern,
+	// {{ for a brace. Absent: the line itself.
+	Message string `yaml:"message"`
+	// Instance is the part of the node that it is about, with {group} as in
+	// Message; absent: the rule tells no instances apart.
+	Instance string `yaml:"instance"`
+	// Severity is debug, info, warn (the default), error or fatal. Kubernetes
+	// Events are of type Warning from warn up.
+	Severity string `yaml:"severity"`
+	// Source is the component that Kubernetes Events name.
+	Source string `yaml:"source"`
+	// Threshold makes only several matches within a time count.
+	Threshold Threshold `yaml:"threshold"`
+	// Clear says what ends the problem; absent: as the condition says.
+	Clear condition.ClearDeclaration `yaml:"clear"`
+	// UpdateMessage lets a repeat change the condition's message.
+	UpdateMessage bool `yaml:"update_message"`
+	// Mode is enforce (the default), or observe: no condition and no Event, only
+	// logs by OTLP and the agent's own metrics.
+	Mode string `yaml:"mode"`
+	// MetricsReporting set to false leaves the rule out of problem_counter and
+	// problem_gauge.
+	MetricsReporting *bool `yaml:"metrics_reporting"`
+	// Formerly names what the rule was called before, so that problems it holds
+	// are not forgotten.
+	Formerly []Former `yaml:"formerly"`
+	// Window lets the pattern span lines, as node-problem-detector does.
+	Window *Window `yaml:"window"`
+	// Tests are lines that prove the pattern; one that refutes it is an error.
+	Tests Tests `yaml:"tests"`
+}
+
+// Threshold is how many matches within what time fire.
+type Threshold struct {
+	// MinOccurrences is how many matches it takes.
+	MinOccurrences int `yaml:"min_occurrences"`
+	// Window is the time within which they must come.
+	Window time.Duration `yaml:"window"`
+}
+
+// Former is an earlier name of a rule.
+type Former struct {
+	// ID it had; absent: the same.
+	ID string `yaml:"id"`
+	// Reason it had; absent: the same.
+	Reason string `yaml:"reason"`
+}
+
+// Window makes a pattern look at the last lines together, joined by newlines.
+// It must then match up to the end of the newest line.
+type Window struct {
+	// Lines is how many lines are joined, 1 to 1000.
+	Lines int `yaml:"lines"`
+	// Suffix is added to the message after "; ".
+	Suffix string `yaml:"suffix"`
+	// KeepSpace leaves white space at both ends of each line in place; it is
+	// taken off otherwise.
+	KeepSpace bool `yaml:"keep_space"`
+}
+
+// Tests are sample lines of a rule. With window, a sample may hold several lines.
+type Tests struct {
+	// Match are lines that the rule must match.
+	Match []string `yaml:"match"`
+	// NoMatch are lines that it must not match.
+	NoMatch []string `yaml:"no_match"`
+}
+
+// The modes of a rule.
+const (
+	modeEnforce = "enforce"
+	modeObserve = "observe"
+)
+
+// DefaultSource is what Events name as their component unless set.
+const DefaultSource = "otelnpd"
+
+// DefaultConfig returns a configuration without rules. builtIn holds the
+// built-in packs, one file NAME.yaml each; nil: there are none.
+func DefaultConfig(builtIn fs.FS) *Config {
+	return &Config{Source: DefaultSource, builtIn: builtIn}
+}
+
+var (
+	_ pipeline.Config    = (*Config)(nil)
+	_ condition.Declarer = (*Config)(nil)
+)
+
+// Validate reads the packs and reports all that is wrong with them and with the
+// rules, each error at its key.
+func (c *Config) Validate() error {
+	loaded, err := c.load()
+	c.loaded = loaded
+	return err
+}
+
+// ruleSet returns the rules as Validate found them, so that all who ask see the
+// same even if a pack's file changes meanwhile.
+func (c *Config) ruleSet() (*ruleSet, error) {
+	if c.loaded == nil {
+		if err := c.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	return c.loaded, nil
+}
+
+// Declare returns the condition types of the packs and all rules, in file order.
+// It returns nothing where Validate reports errors.
+func (c *Config) Declare() condition.Declarations {
+	set, err := c.ruleSet()
+	if err != nil {
+		return condition.Declarations{}
+	}
+	declared := condition.Declarations{Types: set.types}
+	for _, rule := range set.rules {
+		declared.Rules = append(declared.Rules, condition.DeclaredRule{Rule: rule.declared(), Path: rule.path})
+	}
+	return declared
+}
+
+// Warnings returns what is odd but allowed, once Validate has found no error.
+func (c *Config) Warnings() []error {
+	set, err := c.ruleSet()
+	if err != nil {
+		return nil
+	}
+	return set.warnings()
+}

@@ -1,0 +1,134 @@
+package rules
+
+import (
+	"regexp"
+	"regexp/syntax"
+
+	"go.opentelemetry.io/otel/log"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
+)
+
+// rule is a compiled rule.
+type rule struct {
+	id     string
+	path   string // the key of the configuration that holds it
+	config *Rule
+	source string
+
+	severity log.Severity
+	pattern  *expression
+	recovery *expression // nil: nothing recovers
+	where    []attributeTest
+	message  *template // nil: the line
+	instance *template // nil: the node as a whole
+	window   *Window   // nil: one line
+}
+
+// expression is a compiled pattern and what the search needs to know of it.
+type expression struct {
+	re     *regexp.Regexp
+	syntax *syntax.Regexp
+	// spans tells whether a match can go over the end of a line.
+	spans bool
+	// message and instance are the rule's templates over this pattern's groups.
+	// canTell is false where it lacks a group of the message.
+	message, instance bound
+	canTell           bool
+}
+
+// problem returns what is the same in all problems of the rule.
+func (r *rule) problem() pipeline.Problem {
+	return pipeline.Problem{
+		Rule:      r.id,
+		Class:     r.config.Class,
+		Condition: r.config.Condition,
+		Reason:    r.config.Reason,
+		Severity:  r.severity,
+		Source:    r.source,
+		Count:     1,
+		Observe:   r.config.Mode == modeObserve,
+	}
+}
+
+// declared returns what the condition store needs to know of the rule.
+func (r *rule) declared() condition.Rule {
+	declared := condition.Rule{
+		ID:           r.id,
+		Class:        r.config.Class,
+		Condition:    r.config.Condition,
+		Reason:       r.config.Reason,
+		Source:       r.source,
+		Severity:     r.severity,
+		HasInstances: r.instance != nil,
+		Clear:        r.config.Clear.Clear(),
+		Threshold: condition.Threshold{
+			MinOccurrences: r.config.Threshold.MinOccurrences,
+			Window:         r.config.Threshold.Window,
+		},
+		Observe:       r.config.Mode == modeObserve,
+		UpdateMessage: r.config.UpdateMessage,
+		Unreported:    r.config.MetricsReporting != nil && !*r.config.MetricsReporting,
+		InstanceOf:    r.instanceOf(),
+	}
+	for _, former := range r.config.Formerly {
+		declared.Formerly = append(declared.Formerly, condition.Former{ID: former.ID, Reason: former.Reason})
+	}
+	return declared
+}
+
+// lines is how many lines the rule's pattern sees at once.
+func (r *rule) lines() int {
+	if r.window == nil {
+		return 1
+	}
+	return r.window.Lines
+}
+
+// newExpression compiles a pattern. In a window it must match up to the end of
+// the newest line, whichever branch of it matches.
+func newExpression(pattern string, window *Window) (*expression, error) {
+	if _, err := regexp.Compile(pattern); err != nil {
+		return nil, err
+	}
+	if window != nil {
+		pattern = `(?:` + pattern + `)\z`
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	return &expression{re: re, syntax: parsed, spans: canMatchNewline(parsed)}, nil
+}
+
+// canMatchNewline tells whether a match can hold a newline.
+func canMatchNewline(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpAnyChar:
+		return true
+	case syntax.OpLiteral:
+		for _, r := range re.Rune {
+			if r == '\n' {
+				return true
+			}
+		}
+	case syntax.OpCharClass:
+		for i := 0; i+1 < len(re.Rune); i += 2 {
+			if re.Rune[i] <= '\n' && '\n' <= re.Rune[i+1] {
+				return true
+			}
+		}
+	default:
+		for _, sub := range re.Sub {
+			if canMatchNewline(sub) {
+				return true
+			}
+		}
+	}
+	return false
+}
