@@ -15,10 +15,12 @@ import (
 type Host struct {
 	// Root is the host's root directory.
 	Root string `yaml:"root"`
-	// Proc, Sys and Run are the host's /proc, /sys and /run.
+	// Proc is the host's /proc.
 	Proc string `yaml:"proc"`
-	Sys  string `yaml:"sys"`
-	Run  string `yaml:"run"`
+	// Sys is the host's /sys.
+	Sys string `yaml:"sys"`
+	// Run is the host's /run.
+	Run string `yaml:"run"`
 }
 
 // DefaultHost is the host as the agent itself sees it.
