@@ -1,0 +1,56 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// Config is the configuration of the console exporter.
+type Config struct {
+	// Output is auto (text on a terminal, else JSON lines), text or json.
+	Output Output `yaml:"output"`
+	// Color is auto (on a terminal, unless the environment has NO_COLOR), always
+	// or never. It is for text.
+	Color Color `yaml:"color"`
+}
+
+// Output is how records are written.
+type Output string
+
+// The outputs.
+const (
+	OutputAuto Output = "auto"
+	OutputText Output = "text"
+	OutputJSON Output = "json"
+)
+
+// Color says when text has colours.
+type Color string
+
+// The choices of colour.
+const (
+	ColorAuto   Color = "auto"
+	ColorAlways Color = "always"
+	ColorNever  Color = "never"
+)
+
+// DefaultConfig looks at where the output goes.
+func DefaultConfig() *Config { return &Config{Output: OutputAuto, Color: ColorAuto} }
+
+// Validate reports all that is wrong.
+func (c *Config) Validate() error {
+	return errors.Join(
+		pipeline.At("output", oneOf(c.Output, OutputAuto, OutputText, OutputJSON)),
+		pipeline.At("color", oneOf(c.Color, ColorAuto, ColorAlways, ColorNever)),
+	)
+}
+
+func oneOf[T ~string](value T, allowed ...T) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%q is unknown: write one of %v", value, allowed)
+}

@@ -1,0 +1,134 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"go.opentelemetry.io/otel/log"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/outbox"
+)
+
+// exporter formats records into its outbox, from which one goroutine writes.
+type exporter struct {
+	format format
+	outbox *outbox.Outbox[[]byte]
+	status *status
+	writer *writer
+
+	ended  chan struct{} // closed when the writer has ended
+	cancel func()        // makes it end; nil before Start
+	down   sync.Once
+}
+
+func newExporter(settings pipeline.Settings, format format, out io.Writer) (*exporter, error) {
+	box, err := outbox.New[[]byte](settings.ID, settings.Meter, outbox.DefaultMaxBytes, reasonClosed)
+	if err != nil {
+		return nil, err
+	}
+	status := &status{report: settings.Report}
+	return &exporter{
+		format: format, outbox: box, status: status, ended: make(chan struct{}),
+		writer: &writer{outbox: box, out: newOutput(out), status: status, retry: firstRetry, closing: make(chan struct{})},
+	}, nil
+}
+
+// Start starts the writer.
+func (e *exporter) Start(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	e.cancel = cancel
+	e.status.set(pipeline.Status{State: pipeline.ComponentOK})
+	go func() {
+		defer close(e.ended)
+		e.writer.run(ctx)
+	}()
+	return nil
+}
+
+// Consume takes problems and transitions into the outbox and never waits for
+// the output.
+func (e *exporter) Consume(_ context.Context, batch []pipeline.Record) error {
+	var entries []outbox.Entry[[]byte]
+	for i := range batch {
+		severity, wanted := severityOf(&batch[i])
+		if !wanted {
+			continue
+		}
+		if text := e.format(&batch[i]); text != nil {
+			entries = append(entries, outbox.Entry[[]byte]{Item: text, Size: len(text), Severity: severity})
+		}
+	}
+	dropped, err := e.outbox.Put(entries...)
+	if err != nil {
+		return fmt.Errorf("exporter %s is shut down: %w", Type, err)
+	}
+	if dropped > 0 {
+		e.status.set(pipeline.Status{
+			State:  pipeline.ComponentDegraded,
+			Reason: "the output is not being read, and records are dropped: the lowest severity and the oldest first",
+			Remedy: "leave the pager, or mend what reads the output",
+		})
+	}
+	return nil
+}
+
+// severityOf is what a record weighs, and whether it is written at all: lines
+// are not, nor is what rules in mode observe see.
+func severityOf(record *pipeline.Record) (log.Severity, bool) {
+	switch {
+	case record.EventName == pipeline.EventProblem && record.Problem != nil:
+		return record.Problem.Severity, !record.Problem.Observe
+	case record.EventName == pipeline.EventTransition && record.Transition != nil:
+		return record.Transition.Severity, true
+	default:
+		return 0, false
+	}
+}
+
+// Shutdown writes what has been accepted, as long as ctx lets; the rest is
+// dropped and counted. A write that hangs is given up, unless the output is
+// neither file nor connection: then its goroutine stays until the write returns.
+func (e *exporter) Shutdown(ctx context.Context) error {
+	e.outbox.Close()
+	e.down.Do(func() { close(e.writer.closing) })
+	if e.cancel != nil {
+		e.stopWriter(ctx)
+	}
+	left := e.outbox.Discard(outbox.ReasonShutdown)
+	if hanging, _ := e.outbox.Len(); left+hanging > 0 {
+		return fmt.Errorf("%d records could not be written to the output before the end", left+hanging)
+	}
+	return nil
+}
+
+func (e *exporter) stopWriter(ctx context.Context) {
+	select {
+	case <-e.ended:
+	case <-ctx.Done():
+	}
+	e.cancel()
+	if _, plain := e.writer.out.(plainOutput); !plain {
+		<-e.ended
+	}
+}
+
+// status reports changes, and not every batch.
+type status struct {
+	report func(pipeline.Status)
+
+	mu  sync.Mutex
+	now pipeline.Status
+}
+
+func (s *status) set(to pipeline.Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now.State == to.State && s.now.Reason == to.Reason {
+		return
+	}
+	s.now = to
+	s.report(to)
+}

@@ -1,0 +1,57 @@
+// Package console writes problems and condition transitions to the standard
+// output, for a person at a terminal or a program that reads JSON lines.
+package console
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// Type is the exporter's type in the configuration.
+const Type = "console"
+
+// NewFactory returns the factory of exporters that write to out. terminal tells
+// whether a person looks at it.
+//
+// Where out is os.Stdout, main must ask for SIGPIPE (signal.Notify, not
+// signal.Ignore, which child processes would inherit): else Go ends the process
+// when the reader of the pipe goes away, instead of returning EPIPE.
+func NewFactory(out io.Writer, terminal bool) pipeline.ExporterFactory {
+	return pipeline.ExporterFactory{
+		Type:          Type,
+		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
+		Create: func(settings pipeline.Settings, config pipeline.Config) (pipeline.Exporter, error) {
+			own, ok := config.(*Config)
+			if !ok {
+				return nil, fmt.Errorf("configuration of type %T is not for exporter %s", config, Type)
+			}
+			if out == nil {
+				return nil, errors.New("the console has no output")
+			}
+			return newExporter(settings, newFormat(own, terminal), out)
+		},
+	}
+}
+
+// format makes a line of a record, newline included; nil leaves it out.
+type format func(record *pipeline.Record) []byte
+
+func newFormat(config *Config, terminal bool) format {
+	if config.Output == OutputJSON || (config.Output == OutputAuto && !terminal) {
+		return jsonLine
+	}
+	return textFormat{color: wantsColor(config.Color, terminal)}.line
+}
+
+// wantsColor decides auto by the terminal and the environment: NO_COLOR
+// (no-color.org) that is not empty, and TERM=dumb, are without.
+func wantsColor(color Color, terminal bool) bool {
+	if color != ColorAuto {
+		return color == ColorAlways
+	}
+	return terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}

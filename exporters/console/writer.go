@@ -1,0 +1,139 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/outbox"
+)
+
+// reasonClosed counts records that nobody was left to read.
+const reasonClosed = "output_closed"
+
+// batchBytes is how much is written at a time.
+const batchBytes = 64 << 10
+
+// The wait before a failed write is tried again doubles from firstRetry to
+// lastRetry.
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// writer takes lines out of the outbox and writes them. Its run has it alone.
+type writer struct {
+	outbox *outbox.Outbox[[]byte]
+	out    output
+	status *status
+	retry  time.Duration // the first wait
+	// closing is closed when the exporter shuts down: a write that waits to be
+	// tried again is tried at once.
+	closing chan struct{}
+}
+
+// run writes until the outbox is closed and empty, or ctx ends.
+func (w *writer) run(ctx context.Context) {
+	for {
+		batch, err := w.outbox.Next(ctx, batchBytes)
+		if err != nil {
+			return
+		}
+		w.deliver(ctx, batch)
+	}
+}
+
+// deliver writes a batch. What a failed write has left goes on behind it, so
+// that no line is torn or told twice.
+func (w *writer) deliver(ctx context.Context, batch *outbox.Batch[[]byte]) {
+	var text []byte
+	for _, entry := range batch.Entries {
+		text = append(text, entry.Item...)
+	}
+	closing := w.closing
+	wait := w.retry
+	for written := 0; ; {
+		n, err := w.out.write(ctx, text[written:])
+		written += n
+		switch {
+		case err == nil:
+			w.delivered(batch)
+			return
+		case ctx.Err() != nil:
+			split(batch, written).Return()
+			return
+		case isClosed(err):
+			split(batch, written).Drop(reasonClosed)
+			w.closed(err)
+			return
+		}
+		w.failed(err)
+		if !pause(ctx, wait, closing) {
+			closing = nil // once: from now on every wait is waited
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+// pause waits, and tells whether it was to the end.
+func pause(ctx context.Context, wait time.Duration, closing <-chan struct{}) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return true
+	case <-closing:
+		return false
+	}
+}
+
+// split ends the entries of a batch that are wholly written, and returns the
+// others.
+func split(batch *outbox.Batch[[]byte], written int) *outbox.Batch[[]byte] {
+	whole := 0
+	for _, entry := range batch.Entries {
+		if written -= len(entry.Item); written < 0 {
+			break
+		}
+		whole++
+	}
+	batch.Split(whole).Done()
+	return batch
+}
+
+// delivered tells that all is well once nothing waits any more.
+func (w *writer) delivered(batch *outbox.Batch[[]byte]) {
+	batch.Done()
+	if waiting, _ := w.outbox.Len(); waiting == 0 {
+		w.status.set(pipeline.Status{State: pipeline.ComponentOK})
+	}
+}
+
+func (w *writer) failed(err error) {
+	remedy := "see to the file that the output goes to"
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		remedy = "free space on the file system that the output goes to"
+	}
+	w.status.set(pipeline.Status{
+		State: pipeline.ComponentDegraded, Reason: "write to the output: " + err.Error(), Remedy: remedy, Err: err,
+	})
+}
+
+func (w *writer) closed(err error) {
+	w.status.set(pipeline.Status{
+		State: pipeline.ComponentDegraded, Reason: "nobody reads the output any more: " + err.Error(),
+		Remedy: "start the agent again with a reader, or without the console exporter", Err: err,
+	})
+}
+
+// isClosed tells whether no later write can succeed.
+func isClosed(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EBADF) ||
+		errors.Is(err, os.ErrClosed) || errors.Is(err, io.ErrClosedPipe)
+}
