@@ -1,0 +1,164 @@
+package servers
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const kubernetesVersion = "v1.37.2"
+
+// The users of a [Kubernetes]; each one's token is its name.
+const (
+	// Admin may do everything.
+	Admin = "admin"
+	// Detector is bound to the ClusterRole system:node-problem-detector.
+	Detector = "detector"
+	// Nobody is bound to nothing.
+	Nobody = "nobody"
+)
+
+// Kubernetes is a running kube-apiserver with its etcd.
+type Kubernetes struct {
+	// URL is its base address, CAFile the certificate it is to be trusted by.
+	URL, CAFile string
+
+	client *http.Client
+}
+
+func kubernetesRecipe() (*recipe, error) {
+	tools, err := toolsDir()
+	if err != nil {
+		return nil, err
+	}
+	module := filepath.Join(tools, "kubernetes")
+	key, err := readAll(filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum"))
+	if err != nil {
+		return nil, err
+	}
+	return &recipe{
+		name:     "kubernetes",
+		key:      append(key, kubernetesVersion),
+		programs: []string{"etcd", "kube-apiserver"},
+		make: func(ctx context.Context, folder string) error {
+			build := func(program, pkg, flags string) error {
+				return command(ctx, module, []string{"CGO_ENABLED=0"}, "go", "build", "-buildvcs=false", "-trimpath",
+					"-ldflags", "-s -w"+flags, "-o", filepath.Join(folder, program), pkg)
+			}
+			progress("building etcd: about a minute")
+			if err := build("etcd", "go.etcd.io/etcd/server/v3", ""); err != nil {
+				return err
+			}
+			progress("building kube-apiserver %s: 4 to 6 minutes on two cores", kubernetesVersion)
+			return build("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver",
+				" -X k8s.io/component-base/version.gitVersion="+kubernetesVersion)
+		},
+	}, nil
+}
+
+// StartKubernetes starts etcd and a kube-apiserver with the users above.
+func StartKubernetes(t testing.TB) *Kubernetes {
+	t.Helper()
+	folder := getOrSkip(t, kubernetesRecipe)
+	etcd := startEtcd(t, folder)
+	dir := t.TempDir()
+	writeKey(t, filepath.Join(dir, "accounts.key"))
+	tokens := fmt.Sprintf("%s,%[1]s,1,\"system:masters\"\n%s,%[2]s,2\n%s,%[3]s,3\n", Admin, Detector, Nobody)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokens.csv"), []byte(tokens), 0o600))
+	address := FreeAddress(t)
+	p := start(t, "kube-apiserver", filepath.Join(folder, "kube-apiserver"),
+		"--etcd-servers="+etcd,
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+portOf(t, address),
+		"--cert-dir="+filepath.Join(dir, "certificates"),
+		"--service-account-issuer=https://kubernetes.default.svc",
+		"--service-account-key-file="+filepath.Join(dir, "accounts.key"),
+		"--service-account-signing-key-file="+filepath.Join(dir, "accounts.key"),
+		"--service-cluster-ip-range=10.0.0.0/24",
+		"--authorization-mode=Node,RBAC", "--anonymous-auth=false",
+		"--token-auth-file="+filepath.Join(dir, "tokens.csv"),
+		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount")
+	k := &Kubernetes{URL: "https://" + address, CAFile: filepath.Join(dir, "certificates", "apiserver.crt")}
+	p.waitReady(t, k.ready)
+	k.bindDetector(t)
+	return k
+}
+
+func startEtcd(t testing.TB, folder string) (url string) {
+	t.Helper()
+	client, peer := "http://"+FreeAddress(t), "http://"+FreeAddress(t)
+	p := start(t, "etcd", filepath.Join(folder, "etcd"), "--data-dir="+t.TempDir(), "--unsafe-no-fsync",
+		"--listen-client-urls="+client, "--advertise-client-urls="+client,
+		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer)
+	p.waitReady(t, answers200(http.DefaultClient, client+"/health", nil))
+	return client
+}
+
+// writeKey writes the key that signs service accounts' tokens.
+func writeKey(t testing.TB, path string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
+	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
+}
+
+// ready asks /readyz, once the server has written the certificate it made itself.
+func (k *Kubernetes) ready(ctx context.Context) error {
+	if k.client == nil {
+		certificate, err := os.ReadFile(k.CAFile)
+		if err != nil {
+			return err
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(certificate) {
+			return errors.New("the certificate is not complete yet")
+		}
+		k.client = &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		}}
+	}
+	headers := http.Header{"Authorization": {"Bearer " + Admin}}
+	return answers200(k.client, k.URL+"/readyz", headers)(ctx)
+}
+
+// bindDetector gives the detector NPD's role, which the server makes itself.
+func (k *Kubernetes) bindDetector(t testing.TB) {
+	t.Helper()
+	status, answer, err := k.Do(t.Context(), Admin, http.MethodPost,
+		"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "application/json", []byte(`{
+			"metadata": {"name": "detector"},
+			"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:node-problem-detector"},
+			"subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "detector"}]}`))
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, status, "%s", answer)
+}
+
+// Do sends a request as a user and returns the answer.
+func (k *Kubernetes) Do(ctx context.Context, user, method, path, contentType string, body []byte) (status int, answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, k.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+user)
+	request.Header.Set("Content-Type", contentType)
+	response, err := k.client.Do(request)
+	if err != nil {
+		return 0, nil, fmt.Errorf("%s %s as %s: %w", method, path, user, err)
+	}
+	defer response.Body.Close()
+	answer, err = io.ReadAll(response.Body)
+	return response.StatusCode, answer, err
+}

@@ -1,0 +1,22 @@
+// Command prepare gets the servers of the integration tests into the cache and says
+// what it does meanwhile. Where one cannot be got it says so and goes on: the tests
+// that need it will skip, or fail where CI=true.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/otelnpd/otelnpd/integration/servers"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := servers.Prepare(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "prepare: not all servers are there:", err)
+	}
+}
