@@ -1,0 +1,14 @@
+package dedupe
+
+import "github.com/otelnpd/otelnpd/pipeline"
+
+// Config is the configuration of the dedupe processor: there is nothing to set.
+type Config struct{}
+
+var _ pipeline.Config = (*Config)(nil)
+
+// DefaultConfig returns the configuration.
+func DefaultConfig() *Config { return &Config{} }
+
+// Validate finds nothing wrong.
+func (*Config) Validate() error { return nil }
