@@ -7,11 +7,14 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelnpd/otelnpd/integration/process"
 )
 
 // collectorBuilder builds the Collector; its version is that of the Collector.
@@ -76,12 +79,12 @@ func StartCollector(t testing.TB) *Collector {
 	t.Helper()
 	folder := getOrSkip(t, collectorRecipe)
 	dir := t.TempDir()
-	c := &Collector{GRPC: FreeAddress(t), HTTP: FreeAddress(t), Output: filepath.Join(dir, "received.jsonl")}
+	c := &Collector{GRPC: process.FreeAddress(t), HTTP: process.FreeAddress(t), Output: filepath.Join(dir, "received.jsonl")}
 	config := filepath.Join(dir, "otelcol.yaml")
 	content := fmt.Sprintf(collectorConfig, c.GRPC, c.HTTP, c.Output)
 	require.NoError(t, os.WriteFile(config, []byte(content), 0o600))
-	p := start(t, "otelcol", filepath.Join(folder, "otelcol"), "--config="+config)
-	p.waitReady(t, func(ctx context.Context) error {
+	p := process.Start(t, "otelcol", exec.Command(filepath.Join(folder, "otelcol"), "--config="+config))
+	p.WaitReady(t, func(ctx context.Context) error {
 		return errors.Join(connects(ctx, c.GRPC), connects(ctx, c.HTTP))
 	})
 	return c

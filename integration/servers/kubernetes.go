@@ -13,10 +13,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelnpd/otelnpd/integration/process"
 )
 
 const kubernetesVersion = "v1.37.2"
@@ -78,8 +81,8 @@ func StartKubernetes(t testing.TB) *Kubernetes {
 	writeKey(t, filepath.Join(dir, "accounts.key"))
 	tokens := fmt.Sprintf("%s,%[1]s,1,\"system:masters\"\n%s,%[2]s,2\n%s,%[3]s,3\n", Admin, Detector, Nobody)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokens.csv"), []byte(tokens), 0o600))
-	address := FreeAddress(t)
-	p := start(t, "kube-apiserver", filepath.Join(folder, "kube-apiserver"),
+	address := process.FreeAddress(t)
+	p := process.Start(t, "kube-apiserver", exec.Command(filepath.Join(folder, "kube-apiserver"),
 		"--etcd-servers="+etcd,
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+portOf(t, address),
 		"--cert-dir="+filepath.Join(dir, "certificates"),
@@ -89,20 +92,20 @@ func StartKubernetes(t testing.TB) *Kubernetes {
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=false",
 		"--token-auth-file="+filepath.Join(dir, "tokens.csv"),
-		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount")
+		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount"))
 	k := &Kubernetes{URL: "https://" + address, CAFile: filepath.Join(dir, "certificates", "apiserver.crt")}
-	p.waitReady(t, k.ready)
+	p.WaitReady(t, k.ready)
 	k.bindDetector(t)
 	return k
 }
 
 func startEtcd(t testing.TB, folder string) (url string) {
 	t.Helper()
-	client, peer := "http://"+FreeAddress(t), "http://"+FreeAddress(t)
-	p := start(t, "etcd", filepath.Join(folder, "etcd"), "--data-dir="+t.TempDir(), "--unsafe-no-fsync",
+	client, peer := "http://"+process.FreeAddress(t), "http://"+process.FreeAddress(t)
+	p := process.Start(t, "etcd", exec.Command(filepath.Join(folder, "etcd"), "--data-dir="+t.TempDir(), "--unsafe-no-fsync",
 		"--listen-client-urls="+client, "--advertise-client-urls="+client,
-		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer)
-	p.waitReady(t, answers200(http.DefaultClient, client+"/health", nil))
+		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer))
+	p.WaitReady(t, process.Answers200(http.DefaultClient, client+"/health", nil))
 	return client
 }
 
@@ -131,7 +134,7 @@ func (k *Kubernetes) ready(ctx context.Context) error {
 		}}
 	}
 	headers := http.Header{"Authorization": {"Bearer " + Admin}}
-	return answers200(k.client, k.URL+"/readyz", headers)(ctx)
+	return process.Answers200(k.client, k.URL+"/readyz", headers)(ctx)
 }
 
 // bindDetector gives the detector NPD's role, which the server makes itself.

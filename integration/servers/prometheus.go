@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelnpd/otelnpd/integration/process"
 )
 
 // Prometheus is a running Prometheus.
@@ -72,11 +74,11 @@ func StartPrometheus(t testing.TB, targets ...string) *Prometheus {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "prometheus.yaml")
 	require.NoError(t, os.WriteFile(config, prometheusConfig(targets), 0o600))
-	address := FreeAddress(t)
-	p := start(t, "prometheus", filepath.Join(folder, "prometheus"),
-		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
+	address := process.FreeAddress(t)
+	p := process.Start(t, "prometheus", exec.Command(filepath.Join(folder, "prometheus"),
+		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address))
 	base := "http://" + address
-	p.waitReady(t, answers200(http.DefaultClient, base+"/-/ready", nil))
+	p.WaitReady(t, process.Answers200(http.DefaultClient, base+"/-/ready", nil))
 	return &Prometheus{URL: base}
 }
 
