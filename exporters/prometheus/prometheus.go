@@ -29,11 +29,22 @@ type exporter struct {
 }
 
 func newExporter(settings pipeline.Settings, config *Config, gatherer prometheus.Gatherer) *exporter {
+	return &exporter{server: httpserve.New(httpserve.Config{
+		Endpoint: config.Endpoint,
+		Key:      "exporters." + settings.ID.String() + ".endpoint",
+		Handler:  newHandler(gatherer, settings),
+		Logger:   settings.Logger,
+		Report:   settings.Report,
+	})}
+}
+
+func newHandler(gatherer prometheus.Gatherer, settings pipeline.Settings) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{
 		ErrorLog: errorLog{settings},
 		// One series that cannot be made must not hide all the others.
-		ErrorHandling:       promhttp.ContinueOnError,
+		ErrorHandling: promhttp.ContinueOnError,
+		// Figures that hang hold up one goroutine, however many ask for them.
 		MaxRequestsInFlight: maxScrapes,
 		CoalesceGather:      true,
 		Timeout:             gatherTimeout,
@@ -43,13 +54,7 @@ func newExporter(settings pipeline.Settings, config *Config, gatherer prometheus
 	}))
 	mux.Handle("GET /{$}", httpserve.Page("otelnpd "+settings.Version,
 		httpserve.Link{Path: "/metrics", Text: "metrics in Prometheus' text format"}))
-	return &exporter{server: httpserve.New(httpserve.Config{
-		Endpoint: config.Endpoint,
-		Key:      "exporters." + settings.ID.String() + ".endpoint",
-		Handler:  mux,
-		Logger:   settings.Logger,
-		Report:   settings.Report,
-	})}
+	return mux
 }
 
 // Start begins to listen. A taken port is no error: it is tried again.
