@@ -65,8 +65,7 @@ func (d *decoder) itself(v Value, target any) bool {
 	default:
 		return false
 	}
-	var errs Errors
-	if errors.As(err, &errs) {
+	if errs, ok := errors.AsType[Errors](err); ok {
 		d.errs = append(d.errs, errs...)
 	} else if err != nil {
 		d.fail(v, printable(err.Error()))
@@ -74,12 +73,17 @@ func (d *decoder) itself(v Value, target any) bool {
 	return true
 }
 
-// pointer decodes into what a pointer leads to, made where there is none.
+// pointer decodes into what a pointer leads to. Where it led nowhere, it leads to
+// a new value if that is without fault.
 func (d *decoder) pointer(v Value, target reflect.Value) {
-	if target.IsNil() {
-		target.Set(reflect.New(target.Type().Elem()))
+	if !target.IsNil() {
+		d.decode(v, target.Elem())
+		return
 	}
-	d.decode(v, target.Elem())
+	made, known := reflect.New(target.Type().Elem()), len(d.errs)
+	if d.decode(v, made.Elem()); len(d.errs) == known {
+		target.Set(made)
+	}
 }
 
 // structure sets the fields that a mapping names.
@@ -154,7 +158,7 @@ func (d *decoder) list(v Value, target reflect.Value) {
 // element decodes an item of a list or map. Here no default stands behind null,
 // so that a scalar must be given.
 func (d *decoder) element(v Value, target reflect.Value) {
-	_, reads := target.Addr().Interface().(Unmarshaler)
+	_, reads := reflect.TypeAssert[Unmarshaler](target.Addr())
 	kind := target.Kind()
 	if node := resolve(v.node); isNull(node) && !reads && kind != reflect.Struct && kind != reflect.Map {
 		d.fail(v, "is empty: write a value or leave it out")

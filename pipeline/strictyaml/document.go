@@ -61,6 +61,9 @@ func Parse(data []byte, file string, options ...Option) (*Document, error) {
 		return nil, Errors{document.at(Position{1, 1}, "",
 			fmt.Sprintf("has %d bytes, at most %d are allowed", len(data), maxBytes))}
 	}
+	if at, fault := badCharacter(data); fault != "" {
+		return nil, Errors{document.at(at, "", fault)}
+	}
 	root, err := document.load(data)
 	if err != nil {
 		return nil, err
@@ -115,22 +118,6 @@ func (d *Document) syntaxError(data []byte, err error) error {
 		}
 	}
 	return Errors{d.at(at, "", "is no YAML: "+printable(message))}
-}
-
-// characterAt returns the character at a place, 0 if there is none.
-func characterAt(data []byte, at Position) rune {
-	line := 1
-	for text := range bytes.Lines(data) {
-		if line < at.Line {
-			line++
-			continue
-		}
-		if characters := []rune(string(text)); at.Column <= len(characters) {
-			return characters[at.Column-1]
-		}
-		break
-	}
-	return 0
 }
 
 // Decode decodes the document into the struct or map that into points to. The

@@ -40,7 +40,7 @@ func Suggest(written string, known []string) string {
 }
 
 // distance is the number of letters to insert, delete, replace or swap with
-// their neighbour to make a out of b (optimal string alignment).
+// their neighbor to make a out of b (optimal string alignment).
 func distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
