@@ -26,8 +26,9 @@ type Settings struct {
 	Status, Metrics, Socket string
 	// Lookback of the receiver kmsg: boot, or a duration.
 	Lookback string
-	// Rules are more keys of the processor rules, in YAML flow style.
-	Rules string
+	// Conditions are the top-level key conditions, and Rules more keys of the
+	// processor rules, in YAML flow style.
+	Conditions, Rules string
 }
 
 // NewSettings returns settings with free ports and a lookback of 0s: what was in
@@ -56,7 +57,11 @@ func (s Settings) YAML() string {
 	if s.Rules != "" {
 		rules = ", " + s.Rules
 	}
-	return `receivers:
+	conditions := ""
+	if s.Conditions != "" {
+		conditions = "conditions: " + s.Conditions + "\n"
+	}
+	return conditions + `receivers:
   kmsg: {lookback: ` + s.Lookback + `}
 processors:
   rules: {packs: [kernel]` + rules + `}
