@@ -72,8 +72,8 @@ func TestOperatorsCommands(t *testing.T) {
 	require.Regexp(t, `(?m)^KernelDeadlock +True .*DockerHung`, list.Stdout)
 	require.Regexp(t, `(?m)^ReadonlyFilesystem +False `, list.Stdout)
 
-	clear := run("conditions", "clear", "KernelDeadlock")
-	require.Zero(t, clear.ExitCode, clear.Stderr)
+	cleared := run("conditions", "clear", "KernelDeadlock")
+	require.Zero(t, cleared.ExitCode, cleared.Stderr)
 	a.Console.WaitFor(t, "KernelDeadlock cleared", agent.Turned("KernelDeadlock", "False", "KernelHasNoDeadlock"))
 	require.Equal(t, "False", a.Conditions(t)["KernelDeadlock"].Status)
 	require.Regexp(t, `(?m)^KernelDeadlock +False `, run("conditions", "list").Stdout)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,7 +101,7 @@ func (c *Console) Write(output []byte) (int, error) {
 func (c *Console) look() ([]Event, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.events[:len(c.events):len(c.events)], c.changed, c.err
+	return slices.Clip(c.events), c.changed, c.err
 }
 
 // Events returns all events so far that match.

@@ -26,5 +26,5 @@ func TestWriteAndRead(t *testing.T) {
 	after, err := os.ReadFile(rateLimit)
 	require.NoError(t, err)
 	require.Equal(t, strings.TrimSpace(string(before)), strings.TrimSpace(string(after)))
-	require.NotEqual(t, Tag(), Tag())
+	require.NotEqual(t, tag, Tag())
 }
