@@ -16,6 +16,7 @@ type section struct {
 	declared strictyaml.Map[strictyaml.Value]
 	defaults map[string]func() pipeline.Config // by type
 	configs  map[pipeline.ID]pipeline.Config
+	written  map[string]bool // by id, in the file
 	used     map[string]bool // by id, by a pipeline
 }
 
@@ -53,10 +54,14 @@ func sections(f *file, factories pipeline.Factories) []*section {
 }
 
 func newSection(kind string, declared strictyaml.Map[strictyaml.Value]) *section {
-	return &section{
-		kind: kind, declared: declared, used: map[string]bool{},
+	s := &section{
+		kind: kind, declared: declared, written: map[string]bool{}, used: map[string]bool{},
 		defaults: map[string]func() pipeline.Config{}, configs: map[pipeline.ID]pipeline.Config{},
 	}
+	for _, entry := range declared {
+		s.written[entry.Key] = true
+	}
+	return s
 }
 
 // types are the types built in.

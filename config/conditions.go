@@ -122,9 +122,9 @@ func (p *parser) checks(types declaredTypes) {
 			known = append(known, rule.ID)
 		}
 	}
-	report := func(path string, clear condition.Clear) {
-		if clear.By == condition.ClearByCheck && !slices.Contains(known, clear.Check) {
-			p.fail(p.existing(path, "clear.check"), "there is no check %q: %s", clear.Check, strictyaml.Suggest(clear.Check, known))
+	report := func(path string, how condition.Clear) {
+		if how.By == condition.ClearByCheck && !slices.Contains(known, how.Check) {
+			p.fail(p.existing(path, "clear.check"), "there is no check %q: %s", how.Check, strictyaml.Suggest(how.Check, known))
 		}
 	}
 	for _, one := range types.list {

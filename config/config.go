@@ -20,6 +20,9 @@ import (
 // maxFileSize is one byte more than strictyaml takes, so that it tells.
 const maxFileSize = 1<<20 + 1
 
+// maxErrors bounds what is gathered of a file that is wrong throughout.
+const maxErrors = 1000
+
 // Config is a configuration in which nothing is wrong.
 type Config struct {
 	// Graph holds the components' configurations and how they are wired.
@@ -82,7 +85,7 @@ func Parse(data []byte, name string, f pipeline.Factories) (*Config, error) {
 	return &p.config, nil
 }
 
-// isSection tells of a fault in a section as a whole: a misspelt section would
+// isSection tells of a fault in a section as a whole: a misspelled section would
 // make everything that refers to it look wrong.
 func isSection(e strictyaml.Error) bool { return !strings.ContainsAny(e.Key, ".[") }
 
@@ -123,11 +126,15 @@ type parser struct {
 }
 
 func (p *parser) fail(path, format string, args ...any) {
-	p.errs = append(p.errs, p.document.Error(path, fmt.Sprintf(format, args...)))
+	if len(p.errs) < maxErrors {
+		p.errs = append(p.errs, p.document.Error(path, fmt.Sprintf(format, args...)))
+	}
 }
 
 func (p *parser) warn(path, format string, args ...any) {
-	p.config.Warnings = append(p.config.Warnings, p.document.Error(path, fmt.Sprintf(format, args...)))
+	if len(p.config.Warnings) < maxErrors {
+		p.config.Warnings = append(p.config.Warnings, p.document.Error(path, fmt.Sprintf(format, args...)))
+	}
 }
 
 // check places what Validate of the part at path has found, but for what follows
@@ -149,7 +156,7 @@ func faults(path string, err error) []fault {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost join is taken apart
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []fault
 		for _, one := range joined.Unwrap() {
 			all = append(all, faults(path, one)...)

@@ -104,7 +104,10 @@ func (c *rulesConfig) Validate() error {
 func (c *rulesConfig) Declare() condition.Declarations {
 	var d condition.Declarations
 	for i, pack := range c.Packs {
-		name, kind, _ := strings.Cut(pack, "/")
+		name, kind, found := strings.Cut(pack, "/")
+		if !found {
+			continue // a pack that holds nothing
+		}
 		kind, message, _ := strings.Cut(kind, "/")
 		d.Types = append(d.Types, condition.Type{Name: kind, HealthyReason: "Fine", HealthyMessage: message, OnUnknown: condition.OnUnknownHold})
 		d.Rules = append(d.Rules, condition.DeclaredRule{
@@ -133,4 +136,11 @@ func (c *rulesConfig) Warnings() []error {
 		}
 	}
 	return errs
+}
+
+// defaultFactories are those that the default configuration names.
+func defaultFactories() pipeline.Factories {
+	f := factories()
+	f.Exporters["status"] = f.Exporters["prometheus"]
+	return f
 }

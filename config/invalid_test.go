@@ -142,7 +142,9 @@ var invalid = map[string][]string{
 		`6:25: service.pipelines.logs.receivers[1]: the receiver "journald" is not declared: write it under receivers`,
 		`6:35: service.pipelines.logs.receivers[2]: the receiver "kmsg/2" is not declared: write it under receivers, or did you mean "kmsg"?`,
 		`6:43: service.pipelines.logs.receivers[3]: the receiver "KMSG" is not declared: did you mean "kmsg"?`,
-		`7:20: service.pipelines.logs.processors[0]: the processor "dedupe" is not declared: write it under processors`,
+		`7:20: service.pipelines.logs.processors[0]: the processor "dedup" is not declared: did you mean "dedupe"?`,
+		`7:27: service.pipelines.logs.processors[1]: the processor "sampler" is not declared: write one of conditions, dedupe, rules`,
+		`7:36: service.pipelines.logs.processors[2]: the processor "rules/2" is not declared: write it under processors, or did you mean "rules"?`,
 		`8:28: service.pipelines.logs.exporters[1]: the exporter "prometheus/b" is not declared: write it under exporters, or did you mean "prometheus/a"?`,
 	},
 	"pipeline_unknown_key": {
@@ -161,7 +163,7 @@ var invalid = map[string][]string{
 	"pipelines_missing": {
 		`1:1: service.pipelines: there is no pipeline: write one, for example logs: {receivers: [kmsg], exporters: [console]}`,
 	},
-	"pipelines_misspelt": {
+	"pipelines_misspelled": {
 		`1:1: service.pipelines: there is no pipeline: write one, for example logs: {receivers: [kmsg], exporters: [console]}`,
 		`1:11: service.pipeline: is unknown: did you mean "pipelines"?`,
 	},
@@ -240,7 +242,7 @@ var invalid = map[string][]string{
 		`2:1: a second document begins here: write one document a file`,
 	},
 	"unknown_section": {
-		`1:1: recievers: is unknown: did you mean "receivers"?`,
+		`1:1: receeivers: is unknown: did you mean "receivers"?`,
 	},
 }
 

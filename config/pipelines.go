@@ -27,7 +27,7 @@ const (
 )
 
 // defaultProcessors are those of a pipeline that lists none. They need not be
-// declared.
+// declared to be listed: each then has its type's default configuration.
 var defaultProcessors = []string{"dedupe", "rules", "conditions"}
 
 // pipelines wires the components that the file declares.
@@ -61,11 +61,11 @@ func (p *parser) pipeline(entry strictyaml.Entry[pipelineSection]) {
 	wired := pipeline.PipelineConfig{ID: id}
 	wired.Receivers = p.atLeastOne(entry.Path, receivers, entry.Value.Receivers)
 	wired.Exporters = p.atLeastOne(entry.Path, exporters, entry.Value.Exporters)
-	if entry.Value.Processors == nil {
-		wired.Processors = p.defaultProcessors(entry.Path, processors)
-	} else {
-		wired.Processors = p.members(entry.Path, processors, entry.Value.Processors)
+	names := entry.Value.Processors
+	if names == nil {
+		names = defaultProcessors
 	}
+	wired.Processors = p.members(entry.Path, processors, names)
 	p.config.Graph.Pipelines = append(p.config.Graph.Pipelines, wired)
 }
 
@@ -80,62 +80,69 @@ func (p *parser) atLeastOne(path string, s *section, names []string) []pipeline.
 // members looks up the components that a pipeline lists.
 func (p *parser) members(path string, s *section, names []string) []pipeline.ID {
 	var ids []pipeline.ID
-	declared := s.declared.Keys()
+	seen := map[string]bool{}
 	for i, name := range names {
 		item := path + "." + s.key() + "[" + strconv.Itoa(i) + "]"
 		switch {
 		case p.errs.Covers(item):
-		case slices.Contains(names[:i], name):
+		case seen[name]:
 			p.fail(item, "%q is listed twice", name)
-		case !slices.Contains(declared, name):
-			p.fail(item, "the %s %q is not declared: %s", s.kind, name, p.suggestMember(s, name))
+		case !s.knows(name):
+			p.fail(item, "the %s %q is not declared: %s", s.kind, name, s.suggest(name))
 		default:
-			id, _ := pipeline.ParseID(name) // a bad id is reported where it is declared
-			ids = append(ids, id)
+			ids = append(ids, p.member(path, s, name))
 		}
-		s.used[name] = true
+		s.used[name], seen[name] = true, true
 	}
 	return ids
 }
 
-func (p *parser) suggestMember(s *section, name string) string {
+// member returns the id of a component that is known, and adds a default
+// processor that the file does not declare.
+func (p *parser) member(path string, s *section, name string) pipeline.ID {
+	id, _ := pipeline.ParseID(name) // a bad id is reported where it is declared
+	if s.used[name] || s.written[name] {
+		s.used[name] = true
+		return id
+	}
+	s.used[name] = true
+	makeDefault, ok := s.defaults[name]
+	if !ok {
+		p.fail(path, "the processor %q, which a pipeline has by default, is not built in: list the processors it is to have", name)
+		return id
+	}
+	config, own := makeDefault(), s.key()+"."+name
+	if p.check(own, config.Validate()) {
+		p.add(s, id, own, config)
+	} else {
+		p.partial = true
+	}
+	return id
+}
+
+// knows tells whether pipelines may name an id.
+func (s *section) knows(name string) bool {
+	return s.written[name] || s.kind == pipeline.KindProcessor && slices.Contains(defaultProcessors, name)
+}
+
+// known are the ids that pipelines may name.
+func (s *section) known() []string {
 	declared := s.declared.Keys()
+	if s.kind == pipeline.KindProcessor {
+		return append(declared, defaultProcessors...)
+	}
+	return declared
+}
+
+func (s *section) suggest(name string) string {
 	id, err := pipeline.ParseID(name)
 	if err != nil || s.defaults[id.Type] == nil {
-		return strictyaml.Suggest(name, declared)
+		return strictyaml.Suggest(name, s.known())
 	}
-	if nearest, ok := strictyaml.Nearest(name, declared); ok {
+	if nearest, ok := strictyaml.Nearest(name, s.known()); ok {
 		return fmt.Sprintf("write it under %s, or did you mean %q?", s.key(), nearest)
 	}
 	return "write it under " + s.key()
-}
-
-// defaultProcessors returns the processors of a pipeline that lists none, and
-// adds those that the file does not declare.
-func (p *parser) defaultProcessors(path string, s *section) []pipeline.ID {
-	var ids []pipeline.ID
-	for _, name := range defaultProcessors {
-		id := pipeline.ID{Type: name}
-		ids = append(ids, id)
-		known := s.used[name] || slices.Contains(s.declared.Keys(), name)
-		s.used[name] = true
-		if makeDefault, ok := s.defaults[name]; !ok {
-			p.fail(path, "the processor %q, which a pipeline has by default, is not built in: list the processors it is to have", name)
-		} else if !known {
-			p.undeclared(s, id, makeDefault())
-		}
-	}
-	return ids
-}
-
-// undeclared adds a component that a default names and the file does not declare.
-func (p *parser) undeclared(s *section, id pipeline.ID, config pipeline.Config) {
-	path := s.key() + "." + id.String()
-	if p.check(path, config.Validate()) {
-		p.add(s, id, path, config)
-		return
-	}
-	p.partial = true
 }
 
 // unused reports the components that no pipeline names.

@@ -93,7 +93,7 @@ func (d *decoder) structure(v Value, target reflect.Value) {
 		d.fail(v, wrongType("a mapping of keys", node).Error())
 		return
 	}
-	known := fieldsOf(target.Type())
+	known := d.document.fieldsOf(target.Type())
 	for _, pair := range pairs(node) {
 		inner := v.key(pair.key, pair.value)
 		if index, ok := known.index[pair.key.Value]; ok {

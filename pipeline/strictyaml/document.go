@@ -29,6 +29,8 @@ type Document struct {
 	root *yaml.Node
 	// broken are the nodes that have been reported already.
 	broken map[*yaml.Node]bool
+	// fields are the structs' keys found so far.
+	fields map[reflect.Type]fields
 }
 
 // Option changes how a document is read.
@@ -56,7 +58,7 @@ func Decode(data []byte, file string, into any, options ...Option) (*Document, e
 // document tells faults that need not keep one from decoding it, to find more;
 // the parts at fault then count as absent.
 func Parse(data []byte, file string, options ...Option) (*Document, error) {
-	document := &Document{file: file, broken: map[*yaml.Node]bool{}}
+	document := &Document{file: file, broken: map[*yaml.Node]bool{}, fields: map[reflect.Type]fields{}}
 	if len(data) > maxBytes {
 		return nil, Errors{document.at(Position{1, 1}, "",
 			fmt.Sprintf("has %d bytes, at most %d are allowed", len(data), maxBytes))}

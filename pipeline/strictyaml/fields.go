@@ -12,7 +12,10 @@ type fields struct {
 }
 
 // fieldsOf reads a struct's tags, those of inlined structs included.
-func fieldsOf(structure reflect.Type) fields {
+func (d *Document) fieldsOf(structure reflect.Type) fields {
+	if known, ok := d.fields[structure]; ok {
+		return known
+	}
 	found := fields{index: map[string][]int{}}
 	for field := range structure.Fields() {
 		tag, tagged := field.Tag.Lookup("yaml")
@@ -20,7 +23,7 @@ func fieldsOf(structure reflect.Type) fields {
 		switch {
 		case !tagged || name == "-" || !field.IsExported():
 		case options == "inline" && field.Type.Kind() == reflect.Struct:
-			inner := fieldsOf(field.Type)
+			inner := d.fieldsOf(field.Type)
 			for _, name := range inner.names {
 				found.add(name, append([]int{field.Index[0]}, inner.index[name]...))
 			}
@@ -28,6 +31,7 @@ func fieldsOf(structure reflect.Type) fields {
 			found.add(name, field.Index)
 		}
 	}
+	d.fields[structure] = found
 	return found
 }
 

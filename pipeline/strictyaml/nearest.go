@@ -36,7 +36,7 @@ func Suggest(written string, known []string) string {
 	if len(known) == 0 {
 		return "none exists"
 	}
-	return "write one of " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+	return "write one of " + strings.Join(slices.Compact(slices.Sorted(slices.Values(known))), ", ")
 }
 
 // distance is the number of letters to insert, delete, replace or swap with
