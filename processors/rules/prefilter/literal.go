@@ -14,7 +14,7 @@ const (
 	// maxExact is how many texts a part of an expression may be spelt out into.
 	maxExact = 32
 	// maxClass is how many runes of a character class are spelt out.
-	maxClass = 8
+	maxClass = 10
 	// goodLength is the length in bytes from which a longer literal is no better.
 	goodLength = 16
 )
