@@ -1,0 +1,286 @@
+package console_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/log"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelnpd/otelnpd/exporters/console"
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/pipelinetest"
+)
+
+func TestMain(m *testing.M) {
+	if mode := os.Getenv("OTELNPD_TEST_BROKEN_PIPE"); mode != "" {
+		os.Exit(brokenPipeChild(mode))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// buffer is an output that can be read while it is written.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(text)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func newExporter(t *testing.T, out io.Writer, config console.Config, report func(pipeline.Status)) pipeline.Exporter {
+	t.Helper()
+	settings := pipelinetest.Settings(t, "console")
+	if report != nil {
+		settings.Report = report
+	}
+	exporter, err := console.NewFactory(out, false).Create(settings, &config)
+	require.NoError(t, err)
+	return exporter
+}
+
+var jsonLines = console.Config{Output: console.OutputJSON, Color: console.ColorAuto}
+
+// blockingPipe is a pipe as a shell makes it: not for the runtime's poller.
+func blockingPipe(t *testing.T) (read, write *os.File) {
+	t.Helper()
+	var fds [2]int
+	require.NoError(t, unix.Pipe2(fds[:], unix.O_CLOEXEC))
+	read, write = os.NewFile(uintptr(fds[0]), "read end"), os.NewFile(uintptr(fds[1]), "write end")
+	require.Error(t, write.SetWriteDeadline(time.Time{}), "the pipe must be a blocking one")
+	t.Cleanup(func() { _, _ = read.Close(), write.Close() })
+	return read, write
+}
+
+func goPipe(t *testing.T) (read, write *os.File) {
+	t.Helper()
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = read.Close(), write.Close() })
+	return read, write
+}
+
+var pipes = map[string]func(*testing.T) (read, write *os.File){"blocking": blockingPipe, "of the runtime": goPipe}
+
+func problem(n int, severity log.Severity) pipeline.Record {
+	return pipelinetest.ProblemRecord("kmsg", uint64(n), pipeline.Problem{ //nolint:gosec // tests count up
+		Rule: "kernel/oops", Reason: "KernelOops", Severity: severity, State: pipeline.StateProblem,
+		Message: fmt.Sprintf("problem %d %s", n, strings.Repeat("x", 1000)),
+	})
+}
+
+// problemsIn reads the numbers of the problems in JSON lines, all of which must
+// be whole.
+func problemsIn(t *testing.T, text string) (numbers []int) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		var read struct{ Message string }
+		require.NoError(t, json.Unmarshal([]byte(line), &read), "%q", line)
+		var n int
+		_, err := fmt.Sscanf(read.Message, "problem %d", &n)
+		require.NoError(t, err)
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+func shutdown(t *testing.T, exporter pipeline.Exporter) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, exporter.Shutdown(ctx))
+}
+
+func TestWritesInOrderAndDrainsAtShutdown(t *testing.T) {
+	for name, pipe := range pipes {
+		t.Run(name, func(t *testing.T) {
+			read, write := pipe(t)
+			exporter := newExporter(t, write, jsonLines, nil)
+			var want []int
+			for n := range 500 { // half a megabyte: more than the pipe holds
+				want = append(want, n)
+				require.NoError(t, exporter.Consume(t.Context(), []pipeline.Record{problem(n, log.SeverityWarn)}))
+			}
+			text := make(chan string)
+			go func() {
+				all, _ := io.ReadAll(read)
+				text <- string(all)
+			}()
+			require.NoError(t, exporter.Start(t.Context()))
+			shutdown(t, exporter)
+			require.NoError(t, write.Close())
+			require.Equal(t, want, problemsIn(t, <-text))
+		})
+	}
+}
+
+func TestBlockedOutput(t *testing.T) {
+	for name, pipe := range pipes {
+		t.Run(name, func(t *testing.T) {
+			read, write := pipe(t)
+			var statuses pipelinetest.Statuses
+			exporter := newExporter(t, write, jsonLines, statuses.Report)
+			require.NoError(t, exporter.Start(t.Context()))
+			require.NoError(t, exporter.Consume(t.Context(), []pipeline.Record{problem(0, log.SeverityFatal)}))
+			for n := 1; n < 6000; n++ { // more than pipe, batch and outbox hold
+				require.NoError(t, exporter.Consume(t.Context(), []pipeline.Record{problem(n, log.SeverityInfo)}))
+			}
+			require.NoError(t, exporter.Consume(t.Context(), []pipeline.Record{problem(6000, log.SeverityWarn)}))
+			require.Equal(t, pipeline.ComponentDegraded, statuses.Last().State)
+			require.Contains(t, statuses.Last().Reason, "the lowest severity and the oldest first")
+
+			text := make(chan string)
+			go func() {
+				all, _ := io.ReadAll(read)
+				text <- string(all)
+			}()
+			shutdown(t, exporter)
+			require.NoError(t, write.Close())
+			numbers := problemsIn(t, <-text)
+			require.IsIncreasing(t, numbers)
+			require.Equal(t, []int{0, 5999, 6000}, []int{numbers[0], numbers[len(numbers)-2], numbers[len(numbers)-1]})
+			require.Greater(t, len(numbers), 3000, "the outbox has 4 MiB")
+			require.Less(t, len(numbers), 5000)
+			require.Equal(t, pipeline.ComponentOK, statuses.Last().State, "all is well once nothing waits")
+		})
+	}
+}
+
+func TestShutdownGivesUpABlockedOutput(t *testing.T) {
+	for name, pipe := range pipes {
+		t.Run(name, func(t *testing.T) {
+			_, write := pipe(t)
+			exporter := newExporter(t, write, jsonLines, nil)
+			require.NoError(t, exporter.Start(t.Context()))
+			for n := range 200 {
+				require.NoError(t, exporter.Consume(t.Context(), []pipeline.Record{problem(n, log.SeverityInfo)}))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			require.ErrorContains(t, exporter.Shutdown(ctx), "records could not be written")
+			require.NoError(t, exporter.Shutdown(t.Context()), "the second time there is nothing left")
+		})
+	}
+}
+
+func TestReaderGoesAway(t *testing.T) {
+	for name, pipe := range pipes {
+		t.Run(name, func(t *testing.T) {
+			read, write := pipe(t)
+			require.NoError(t, read.Close())
+			statuses := make(chan pipeline.Status, 100)
+			exporter := newExporter(t, write, jsonLines, func(s pipeline.Status) { statuses <- s })
+			require.NoError(t, exporter.Start(t.Context()))
+			require.Equal(t, pipeline.ComponentOK, (<-statuses).State)
+			require.NoError(t, exporter.Consume(t.Context(), []pipeline.Record{problem(1, log.SeverityInfo)}))
+			degraded := <-statuses
+			require.Equal(t, pipeline.ComponentDegraded, degraded.State)
+			require.ErrorIs(t, degraded.Err, unix.EPIPE)
+			require.Contains(t, degraded.Reason, "nobody reads the output any more")
+			require.NoError(t, exporter.Consume(t.Context(), []pipeline.Record{problem(2, log.SeverityInfo)}), "it goes on accepting")
+			shutdown(t, exporter)
+		})
+	}
+}
+
+// /dev/full fails every write with ENOSPC, as a full disk does.
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, full.Close()) }()
+	statuses := make(chan pipeline.Status, 100)
+	exporter := newExporter(t, full, jsonLines, func(s pipeline.Status) { statuses <- s })
+	require.NoError(t, exporter.Start(t.Context()))
+	<-statuses
+	require.NoError(t, exporter.Consume(t.Context(), []pipeline.Record{problem(1, log.SeverityInfo)}))
+	degraded := <-statuses
+	require.ErrorIs(t, degraded.Err, unix.ENOSPC)
+	require.Contains(t, degraded.Remedy, "free space")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	require.EqualError(t, exporter.Shutdown(ctx), "1 records could not be written to the output before the end")
+}
+
+func TestContracts(t *testing.T) {
+	var out *buffer
+	batches := [][]pipeline.Record{
+		{problem(1, log.SeverityWarn), problem(2, log.SeverityError)},
+		pipelinetest.Lines("kmsg", 3, "a line"),
+		{pipelinetest.TransitionRecord(pipeline.Transition{
+			Kind: pipeline.TransitionStatus, Condition: pipeline.Condition{Type: "KernelDeadlock", Reason: "Healthy", Message: "problem 4"},
+		})},
+	}
+	pipelinetest.CheckExporter(t, pipelinetest.ExporterUnderTest{
+		New: func(t *testing.T) pipeline.Exporter {
+			t.Helper()
+			out = &buffer{}
+			return newExporter(t, out, jsonLines, nil)
+		},
+		Batches: batches,
+		Check: func(t *testing.T) {
+			t.Helper()
+			require.Equal(t, []int{1, 2, 4}, problemsIn(t, out.String()))
+		},
+	})
+}
+
+func TestNeverWaitsForItsOutput(t *testing.T) {
+	var gate chan struct{}
+	pipelinetest.CheckExporter(t, pipelinetest.ExporterUnderTest{
+		New: func(t *testing.T) pipeline.Exporter {
+			t.Helper()
+			gate = make(chan struct{})
+			close(gate)
+			return newExporter(t, gated{&gate}, jsonLines, nil)
+		},
+		Batches: [][]pipeline.Record{{problem(1, log.SeverityWarn)}},
+		Block: func(*testing.T) func() {
+			gate = make(chan struct{})
+			return func() { close(gate) }
+		},
+	})
+}
+
+// gated is an output that takes nothing while its gate is closed.
+type gated struct{ gate *chan struct{} }
+
+func (g gated) Write(text []byte) (int, error) {
+	<-*g.gate
+	return len(text), nil
+}
+
+func TestConfig(t *testing.T) {
+	config, ok := console.NewFactory(io.Discard, true).DefaultConfig().(*console.Config)
+	require.True(t, ok)
+	require.Equal(t, &console.Config{Output: "auto", Color: "auto"}, config)
+	require.NoError(t, config.Validate())
+	bad := console.Config{Output: "xml", Color: ""}
+	require.EqualError(t, bad.Validate(), "output: \"xml\" is unknown: write one of [auto text json]\n"+
+		"color: \"\" is unknown: write one of [auto always never]")
+}
+
+func TestFactoryRefuses(t *testing.T) {
+	_, err := console.NewFactory(nil, false).Create(pipelinetest.Settings(t, "console"), console.DefaultConfig())
+	require.ErrorContains(t, err, "no output")
+	_, err = console.NewFactory(io.Discard, false).Create(pipelinetest.Settings(t, "console"), nil)
+	require.ErrorContains(t, err, "is not for exporter console")
+}
