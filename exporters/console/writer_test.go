@@ -67,6 +67,7 @@ func TestGoesOnWhereAFailedWriteEnded(t *testing.T) {
 	disk := &smallDisk{room: len("first\nsec"), err: unix.ENOSPC}
 	underTest(t, disk, func(w *writer, states *[]pipeline.ComponentState) {
 		time.Sleep(100 * time.Second) // of the bubble
+		synctest.Wait()
 		require.Equal(t, "first\nsec", disk.text.String())
 		waiting, _ := w.outbox.Len()
 		require.Equal(t, 3, waiting)
@@ -74,6 +75,7 @@ func TestGoesOnWhereAFailedWriteEnded(t *testing.T) {
 
 		disk.room = 1000
 		time.Sleep(lastRetry)
+		synctest.Wait()
 		require.Equal(t, "first\nsecond\nthird\n", disk.text.String(), "no line is torn, none told twice")
 		waiting, _ = w.outbox.Len()
 		require.Zero(t, waiting)
@@ -94,6 +96,7 @@ func TestShutdownTriesOnceMoreAtOnce(t *testing.T) {
 	disk := &smallDisk{err: unix.EIO}
 	underTest(t, disk, func(w *writer, _ *[]pipeline.ComponentState) {
 		time.Sleep(40 * time.Second)
+		synctest.Wait()
 		disk.room = 1000
 		close(w.closing)
 		synctest.Wait()
