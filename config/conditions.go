@@ -35,6 +35,7 @@ func (p *parser) conditions() {
 	p.checks(types)
 	if len(p.errs) == 0 {
 		p.idleConditions(types)
+		p.unjudged()
 	}
 }
 

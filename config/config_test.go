@@ -87,6 +87,9 @@ func TestFullFile(t *testing.T) {
 			Telemetry: config.Telemetry{Naming: config.NamingBoth, Logs: config.Logs{Level: "debug", Format: config.FormatJSON}},
 		},
 	}
+	require.EqualError(t, parsed.Warnings, `testdata/full.yaml:35:31: service.pipelines.logs.processors: `+
+		`no processor of type conditions comes after the processor "rules/raw": its rules turn no condition and are not counted`)
+	parsed.Warnings = nil
 	require.Empty(t, cmp.Diff(want, parsed,
 		cmpopts.IgnoreFields(condition.Rule{}, "InstanceOf"), cmp.AllowUnexported(rulesConfig{})))
 	require.Equal(t, slog.LevelDebug, parsed.Service.Telemetry.Logs.SlogLevel())
@@ -172,6 +175,19 @@ processors:
 	require.EqualError(t, parsed.Warnings, `c.yaml:3:3: conditions.Idle: no rule uses the condition Idle: it stays healthy
 c.yaml:4:3: conditions.Observed: all rules of the condition Observed are in mode observe: it stays healthy
 c.yaml:11:17: processors.rules.rules[3].pattern: matches every line`)
+}
+
+func TestRulesThatNothingJudges(t *testing.T) {
+	const rules = "processors: {rules: {rules: [{id: r, pattern: x}]}, conditions/2: }"
+	const warning = `c.yaml:4:49: service.pipelines.logs.processors: no processor of type conditions comes after the processor "rules": its rules turn no condition and are not counted`
+	for processors, want := range map[string]string{
+		"[rules, conditions/2]":             "",
+		"[conditions/2, rules]":             warning,
+		"[conditions/2, rules, conditions]": "",
+	} {
+		parsed := parse(t, rules+strings.Replace(minimal, "exporters: [", "processors: "+processors+", exporters: [", 1))
+		require.Equal(t, want, parsed.Warnings.Error(), processors)
+	}
 }
 
 func TestHash(t *testing.T) {

@@ -28,7 +28,11 @@ const (
 
 // defaultProcessors are those of a pipeline that lists none. They need not be
 // declared to be listed: each then has its type's default configuration.
-var defaultProcessors = []string{"dedupe", "rules", "conditions"}
+var defaultProcessors = []string{"dedupe", "rules", judge}
+
+// judge is the type of the processors behind which matches and verdicts become
+// conditions and counts.
+const judge = "conditions"
 
 // pipelines wires the components that the file declares.
 func (p *parser) pipelines() {
@@ -143,6 +147,31 @@ func (s *section) suggest(name string) string {
 		return fmt.Sprintf("write it under %s, or did you mean %q?", s.key(), nearest)
 	}
 	return "write it under " + s.key()
+}
+
+// unjudged warns of rules whose matches no conditions processor sees: they turn no
+// condition and are not counted.
+func (p *parser) unjudged() {
+	rules := map[string]bool{} // by the path of the component that brings them
+	for _, d := range p.declarers {
+		rules[d.path] = len(d.Rules) > 0
+	}
+	for _, wired := range p.config.Graph.Pipelines {
+		judged := false
+		report := func(kind string, id pipeline.ID) {
+			if !judged && rules[kind+"s."+id.String()] {
+				p.warn(fmt.Sprintf("service.pipelines.%s.processors", wired.ID),
+					"no processor of type %s comes after the %s %q: its rules turn no condition and are not counted", judge, kind, id)
+			}
+		}
+		for _, id := range slices.Backward(wired.Processors) {
+			judged = judged || id.Type == judge
+			report(pipeline.KindProcessor, id)
+		}
+		for _, id := range wired.Receivers {
+			report(pipeline.KindReceiver, id)
+		}
+	}
 }
 
 // unused reports the components that no pipeline names.
