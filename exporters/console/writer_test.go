@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,14 +19,30 @@ import (
 
 // smallDisk is an output with room for so many bytes until it is made larger.
 type smallDisk struct {
+	err error
+
+	mu    sync.Mutex
 	room  int
 	text  strings.Builder
 	tries []time.Duration
 	since time.Time
-	err   error
+}
+
+func (d *smallDisk) enlarge(room int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.room = room
+}
+
+func (d *smallDisk) written() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.String()
 }
 
 func (d *smallDisk) write(_ context.Context, text []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.tries = append(d.tries, time.Since(d.since))
 	n := min(d.room-d.text.Len(), len(text))
 	d.text.Write(text[:n])
@@ -68,15 +85,15 @@ func TestGoesOnWhereAFailedWriteEnded(t *testing.T) {
 	underTest(t, disk, func(w *writer, states *[]pipeline.ComponentState) {
 		time.Sleep(100 * time.Second) // of the bubble
 		synctest.Wait()
-		require.Equal(t, "first\nsec", disk.text.String())
+		require.Equal(t, "first\nsec", disk.written())
 		waiting, _ := w.outbox.Len()
 		require.Equal(t, 3, waiting)
 		require.Equal(t, []time.Duration{0, 1, 3, 7, 15, 31, 61, 91}, seconds(disk.tries), "1 s doubles to 30 s")
 
-		disk.room = 1000
+		disk.enlarge(1000)
 		time.Sleep(lastRetry)
 		synctest.Wait()
-		require.Equal(t, "first\nsecond\nthird\n", disk.text.String(), "no line is torn, none told twice")
+		require.Equal(t, "first\nsecond\nthird\n", disk.written(), "no line is torn, none told twice")
 		waiting, _ = w.outbox.Len()
 		require.Zero(t, waiting)
 		require.Equal(t, pipeline.ComponentDegraded, (*states)[0])
@@ -97,10 +114,10 @@ func TestShutdownTriesOnceMoreAtOnce(t *testing.T) {
 	underTest(t, disk, func(w *writer, _ *[]pipeline.ComponentState) {
 		time.Sleep(40 * time.Second)
 		synctest.Wait()
-		disk.room = 1000
+		disk.enlarge(1000)
 		close(w.closing)
 		synctest.Wait()
-		require.Equal(t, "first\nsecond\nthird\n", disk.text.String())
+		require.Equal(t, "first\nsecond\nthird\n", disk.written())
 	})
 }
 

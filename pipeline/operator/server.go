@@ -2,11 +2,9 @@ package operator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -105,47 +103,6 @@ func (s *Server) handler() http.Handler {
 	})
 }
 
-type peerKey struct{}
-
-// withPeer notes who is at the other end of a connection (SO_PEERCRED,
-// unix(7)): the kernel's word, taken when the peer connected.
-func withPeer(ctx context.Context, conn net.Conn) context.Context {
-	peer, err := peerOf(conn)
-	if err != nil {
-		return ctx
-	}
-	return context.WithValue(ctx, peerKey{}, peer)
-}
-
-func peerOf(conn net.Conn) (*unix.Ucred, error) {
-	unixConn, ok := conn.(*net.UnixConn)
-	if !ok {
-		return nil, fmt.Errorf("a connection of type %T has no credentials", conn)
-	}
-	raw, err := unixConn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var peer *unix.Ucred
-	var errPeer error
-	err = raw.Control(func(fd uintptr) {
-		peer, errPeer = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) //nolint:gosec // a file descriptor is an int
-	})
-	return peer, errors.Join(err, errPeer)
-}
-
-func (s *Server) allow(r *http.Request) error {
-	peer, known := r.Context().Value(peerKey{}).(*unix.Ucred)
-	switch {
-	case !known:
-		return fmt.Errorf("%w, and who you are is not known", ErrNotAllowed)
-	case peer.Uid != 0 && peer.Uid != s.uid:
-		return fmt.Errorf("%w: you are uid %d, the agent is uid %d; try sudo", ErrNotAllowed, peer.Uid, s.uid)
-	default:
-		return nil
-	}
-}
-
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, s.config.Health())
 }
@@ -176,45 +133,4 @@ func (s *Server) noteClear(r *http.Request, request wireClear, cleared Cleared) 
 	peer, _ := r.Context().Value(peerKey{}).(*unix.Ucred)
 	s.config.Logger.Info("an operator cleared a condition", "condition", request.Type, "request_id", request.RequestID,
 		"causes", cleared.Causes, "uid", peer.Uid, "pid", peer.Pid)
-}
-
-func readClear(r *http.Request) (wireClear, error) {
-	var request wireClear
-	decoder := json.NewDecoder(r.Body)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&request); err != nil {
-		return request, fmt.Errorf("read the request: %w; send {\"type\": CONDITION, \"request_id\": ID}", err)
-	}
-	return request, errors.Join(checkWord("type", request.Type), checkWord("request_id", request.RequestID))
-}
-
-// maxWord is the longest name of a condition type in the Kubernetes API.
-const maxWord = 316
-
-func checkWord(key, word string) error {
-	if word == "" || len(word) > maxWord {
-		return fmt.Errorf("%s has %d bytes: write 1 to %d", key, len(word), maxWord)
-	}
-	for _, r := range word {
-		if r <= ' ' || r >= 0x7f {
-			return fmt.Errorf("%s %q: write letters, digits and punctuation only", key, word)
-		}
-	}
-	return nil
-}
-
-func reply(w http.ResponseWriter, code int, body any) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	// An error here is an operator who has gone.
-	_, _ = w.Write(append(text, '\n'))
-}
-
-func fail(w http.ResponseWriter, code int, err error) {
-	reply(w, code, wireError{Error: err.Error()})
 }

@@ -43,13 +43,16 @@ func listenAlone(path string) (*socket, error) {
 }
 
 // close stops listening, removes the socket and gives the lock back. The lock
-// file stays: removing it could take another's lock from under it.
+// file stays: removing it could take another's lock from under it. It may be
+// called twice.
 func (s *socket) close() error {
-	err := s.listener.Close()
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
+	var errs []error
+	for _, err := range []error{s.listener.Close(), s.lock.Close()} {
+		if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, fs.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
-	return errors.Join(err, s.lock.Close())
+	return errors.Join(errs...)
 }
 
 // takeLock takes a lock that the kernel gives back when the process ends,
