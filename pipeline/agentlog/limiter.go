@@ -136,7 +136,7 @@ func (l *limiter) allow(k key, writer slog.Handler) bool {
 	}
 	count.held++
 	if l.timer == nil {
-		l.timer = time.AfterFunc(window, l.tick)
+		l.timer = time.AfterFunc(l.untilNext(), l.tick)
 	}
 	return false
 }
