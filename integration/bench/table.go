@@ -53,9 +53,11 @@ func plainName(name string) string {
 	return name
 }
 
-// reference marks the benchmarks of the reference implementation: the part of a
-// name that stands in the place of the implementation's own.
-const reference = "reference"
+// The part of a benchmark's name that says which implementation it measures.
+const (
+	implementation = "impl="
+	reference      = "impl=reference"
+)
 
 // ratio returns how many times the time of r its reference needs.
 func ratio(r result, all []result) (float64, bool) {
@@ -81,7 +83,7 @@ func refersTo(first, second []string) bool {
 		if first[i] == second[i] {
 			continue
 		}
-		if first[i] != reference {
+		if first[i] != reference || !strings.HasPrefix(second[i], implementation) {
 			return false
 		}
 		differing++
