@@ -37,7 +37,7 @@ func newExporter(settings pipeline.Settings, format format, out io.Writer) (*exp
 }
 
 // Start starts the writer.
-func (e *exporter) Start(context.Context) error {
+func (e *exporter) Start(context.Context) error { //nolint:contextcheck // the writer outlives the start
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	e.status.set(pipeline.Status{State: pipeline.ComponentOK})

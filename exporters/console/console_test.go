@@ -82,7 +82,7 @@ func goPipe(t *testing.T) (read, write *os.File) {
 var pipes = map[string]func(*testing.T) (read, write *os.File){"blocking": blockingPipe, "of the runtime": goPipe}
 
 func problem(n int, severity log.Severity) pipeline.Record {
-	return pipelinetest.ProblemRecord("kmsg", uint64(n), pipeline.Problem{ //nolint:gosec // tests count up
+	return pipelinetest.ProblemRecord("kmsg", uint64(n), pipeline.Problem{
 		Rule: "kernel/oops", Reason: "KernelOops", Severity: severity, State: pipeline.StateProblem,
 		Message: fmt.Sprintf("problem %d %s", n, strings.Repeat("x", 1000)),
 	})

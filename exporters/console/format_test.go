@@ -196,7 +196,7 @@ func TestJSONAttributes(t *testing.T) {
 	require.NoError(t, decoder.Decode(&read))
 	require.Equal(t, map[string]any{
 		"text": "a<b", "int": json.Number("9223372036854775807"), "bool": true, "float": json.Number("0.5"), "nan": "NaN",
-		"inf": "-Inf", "list": []any{"a", "b"}, "floats": read.Attributes["floats"],
+		"inf": "-Infinity", "list": []any{"a", "b"}, "floats": read.Attributes["floats"],
 	}, read.Attributes)
 	require.IsType(t, "", read.Attributes["floats"])
 }
@@ -217,7 +217,7 @@ func FuzzHostileText(f *testing.F) {
 	f.Add("\x1b]0;owned\a\x1b[2J\u202e", "nvme0\nFAKE", "a\x00b\xff")
 	f.Fuzz(func(t *testing.T, message, instance, attribute string) {
 		record := hostile(message, instance, attribute)
-		for _, line := range strings.Split(format(t, text, record), "\n") {
+		for line := range strings.SplitSeq(format(t, text, record), "\n") {
 			require.True(t, utf8.ValidString(line))
 			for _, r := range line {
 				require.True(t, terminal.Harmless(r), "%q", line)

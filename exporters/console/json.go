@@ -92,13 +92,13 @@ func jsonValue(value attribute.Value) any {
 	switch value.Type() {
 	case attribute.FLOAT64:
 		if f := value.AsFloat64(); math.IsNaN(f) || math.IsInf(f, 0) {
-			return value.Emit()
+			return value.String()
 		}
 		return value.AsFloat64()
 	case attribute.BOOL, attribute.INT64, attribute.STRING, attribute.BOOLSLICE, attribute.INT64SLICE, attribute.STRINGSLICE:
 		return value.AsInterface()
 	default:
-		return value.Emit()
+		return value.String()
 	}
 }
 

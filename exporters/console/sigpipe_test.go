@@ -35,7 +35,7 @@ func runWithBrokenPipe(t *testing.T, mode string) error {
 	t.Helper()
 	read, write := blockingPipe(t)
 	require.NoError(t, read.Close())
-	child := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // the test itself
+	child := exec.CommandContext(t.Context(), os.Args[0])
 	child.Env = append(os.Environ(), "OTELNPD_TEST_BROKEN_PIPE="+mode)
 	child.Stdout, child.Stderr = write, t.Output()
 	return child.Run()

@@ -57,7 +57,14 @@ func serve(t *testing.T, gatherer client.Gatherer) string {
 	return "http://" + endpoint
 }
 
-func get(t *testing.T, url, accept string) (*http.Response, string) {
+// answer is a response that has been read.
+type answer struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+func get(t *testing.T, url, accept string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)
@@ -68,7 +75,7 @@ func get(t *testing.T, url, accept string) (*http.Response, string) {
 	defer func() { require.NoError(t, response.Body.Close()) }()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return response, string(body)
+	return answer{response.StatusCode, response.Header, string(body)}
 }
 
 // realMetrics is the agent's registry with a metric of each family.
@@ -99,25 +106,25 @@ func TestNamesWhateverIsAccepted(t *testing.T) {
 		"none":              "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			response, body := get(t, url+"/metrics", accept)
-			require.Equal(t, http.StatusOK, response.StatusCode)
-			require.Contains(t, response.Header.Get("Content-Type"), "text/plain")
-			require.Empty(t, response.Header.Get("Content-Encoding"))
-			require.Contains(t, body, "# TYPE problem_counter counter\nproblem_counter{reason=\"OOMKilling\"} 7\n")
-			require.Contains(t, body, "# TYPE otelnpd_receiver_accepted_records_total counter\n"+
+			response := get(t, url+"/metrics", accept)
+			require.Equal(t, http.StatusOK, response.code)
+			require.Contains(t, response.header.Get("Content-Type"), "text/plain")
+			require.Empty(t, response.header.Get("Content-Encoding"))
+			require.Contains(t, response.body, "# TYPE problem_counter counter\nproblem_counter{reason=\"OOMKilling\"} 7\n")
+			require.Contains(t, response.body, "# TYPE otelnpd_receiver_accepted_records_total counter\n"+
 				"otelnpd_receiver_accepted_records_total{reason=\"OOMKilling\"} 7\n")
-			require.NotContains(t, body, "# EOF")
+			require.NotContains(t, response.body, "# EOF")
 		})
 	}
 }
 
 func TestPages(t *testing.T) {
 	url := serve(t, realMetrics(t))
-	response, body := get(t, url+"/", "")
-	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.Contains(t, body, `<a href="/metrics">`)
-	response, _ = get(t, url+"/other", "")
-	require.Equal(t, http.StatusNotFound, response.StatusCode)
+	response := get(t, url+"/", "")
+	require.Equal(t, http.StatusOK, response.code)
+	require.Contains(t, response.body, `<a href="/metrics">`)
+	response = get(t, url+"/other", "")
+	require.Equal(t, http.StatusNotFound, response.code)
 }
 
 // One series that cannot be made must not hide the others.
@@ -129,9 +136,9 @@ func TestPartOfTheMetricsFails(t *testing.T) {
 			Name: &good, Type: dto.MetricType_GAUGE.Enum(), Metric: []*dto.Metric{{Gauge: &dto.Gauge{Value: &one}}},
 		}}, errors.New("another one failed")
 	}))
-	response, body := get(t, url+"/metrics", "")
-	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.Contains(t, body, "up 1")
+	response := get(t, url+"/metrics", "")
+	require.Equal(t, http.StatusOK, response.code)
+	require.Contains(t, response.body, "up 1")
 }
 
 func TestTakenPortIsDegradedAndTriedAgain(t *testing.T) {
@@ -148,8 +155,8 @@ func TestTakenPortIsDegradedAndTriedAgain(t *testing.T) {
 	require.NoError(t, holder.Close())
 	for (<-statuses).State != pipeline.ComponentOK { // the tests' deadline bounds it
 	}
-	_, body := get(t, "http://"+holder.Addr().String()+"/metrics", "")
-	require.Contains(t, body, "problem_counter")
+	response := get(t, "http://"+holder.Addr().String()+"/metrics", "")
+	require.Contains(t, response.body, "problem_counter")
 	require.NoError(t, exporter.Shutdown(context.Background()))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,11 +48,12 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	if len(attrs) == 0 {
 		return h
 	}
-	component := h.component
+	var component strings.Builder
+	component.WriteString(h.component)
 	for _, a := range attrs {
-		component += " " + a.String()
+		component.WriteString(" " + a.String())
 	}
-	return &handler{next: h.next.WithAttrs(attrs), limiter: h.limiter, component: cut(component)}
+	return &handler{next: h.next.WithAttrs(attrs), limiter: h.limiter, component: cut(component.String())}
 }
 
 // WithGroup implements slog.Handler.
@@ -203,7 +205,8 @@ func (l *limiter) take(over func(*counted) bool) []*counted {
 		}
 	}
 	slices.SortFunc(taken, func(a, b *counted) int {
-		return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.key.message, b.key.message))
+		return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.key.message, b.key.message),
+			cmp.Compare(a.key.component, b.key.component))
 	})
 	return taken
 }

@@ -119,7 +119,9 @@ func TestShutdownEndsTheRetries(t *testing.T) {
 // descriptor was closed.
 type failingListener struct{ net.Listener }
 
-func (failingListener) Accept() (net.Conn, error) { return nil, errors.New("accept: bad file descriptor") }
+func (failingListener) Accept() (net.Conn, error) {
+	return nil, errors.New("accept: bad file descriptor")
+}
 
 func TestListensAnewWhenServingEnds(t *testing.T) {
 	server, statuses := newServer(t, "127.0.0.1:0", hello)

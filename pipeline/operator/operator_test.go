@@ -248,13 +248,13 @@ func TestStrangerIsRefused(t *testing.T) {
 func runAs(t *testing.T, uid uint32, path string) string {
 	t.Helper()
 	for dir := filepath.Dir(path); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		require.NoError(t, os.Chmod(dir, 0o755)) //nolint:gosec // the test's own directories
+		require.NoError(t, os.Chmod(dir, 0o755))
 	}
 	self, err := os.ReadFile(os.Args[0])
 	require.NoError(t, err)
 	binary := filepath.Join(filepath.Dir(path), "operator.test")
-	require.NoError(t, os.WriteFile(binary, self, 0o755)) //nolint:gosec // another user runs it
-	command := exec.CommandContext(t.Context(), binary)   //nolint:gosec // the test itself
+	require.NoError(t, os.WriteFile(binary, self, 0o755))
+	command := exec.CommandContext(t.Context(), binary)
 	command.Env = []string{childVariable + "=" + path}
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	output, err := command.Output()

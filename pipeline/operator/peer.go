@@ -34,7 +34,7 @@ func peerOf(conn net.Conn) (*unix.Ucred, error) {
 	var peer *unix.Ucred
 	var errPeer error
 	err = raw.Control(func(fd uintptr) {
-		peer, errPeer = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) //nolint:gosec // a file descriptor is an int
+		peer, errPeer = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	return peer, errors.Join(err, errPeer)
 }

@@ -131,7 +131,7 @@ func TestLockIsGivenBack(t *testing.T) {
 	lock, err := os.OpenFile(path+".lock", os.O_RDWR, 0)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, lock.Close()) }()
-	require.NoError(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)) //nolint:gosec // a file descriptor is an int
+	require.NoError(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB))
 }
 
 func TestNoAgent(t *testing.T) {

@@ -2,7 +2,7 @@ package outbox_test
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -210,7 +210,7 @@ func TestSeveralTakers(t *testing.T) {
 			})
 		}
 		for i := range 100 {
-			put(t, box, info, fmt.Sprint(i))
+			put(t, box, info, strconv.Itoa(i))
 		}
 		box.Close()
 		takers.Wait()
