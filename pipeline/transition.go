@@ -46,7 +46,9 @@ const (
 	TransitionActivation
 	// TransitionStatus is a status that changed without an activation.
 	TransitionStatus
-	// TransitionMessage is another reason or message to show, without Event.
+	// TransitionMessage is another reason or message to show. It makes an Event
+	// only where a rule or condition says update_message: then one series of
+	// Events, with the same UID for each change.
 	TransitionMessage
 )
 
@@ -85,8 +87,15 @@ type Transition struct {
 	// Cause is what made it: the activated cause, or the one that ended. Its
 	// Rule is empty where no single cause did (a reboot, an operator).
 	Cause Cause
-	// Message of the Event where MakesEvent is set, in NPD's words.
+	// EventMessage is the Event's text where MakesEvent is set, in NPD's words.
 	EventMessage string
+	// Provisional is set while the Node's own conditions are not known yet: what
+	// reports to the Node leaves it out, since everything that then holds comes
+	// once more.
+	Provisional bool
+	// Repeated is set where the same transition came before as a provisional one:
+	// whoever heard that leaves it out.
+	Repeated bool
 }
 
 // Cause is one reason, of one rule and instance, for which a condition is not
