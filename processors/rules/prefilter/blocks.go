@@ -76,18 +76,49 @@ func (b *blocks) slot(block uint32) uint32 {
 
 // find appends the ids of all literals in text, one as often as it is there.
 func (b *blocks) find(text []byte, found []int32) []int32 {
+	if b.window < worthJumping {
+		return b.findStepping(text, found)
+	}
 	for last := b.window - 1; last < len(text); {
 		slot := b.slot(blockAt(text, last))
 		if jump := b.jump[slot]; jump != 0 {
 			last += int(jump)
 			continue
 		}
-		for next := b.head[slot]; next != 0; next = b.after[next-1] {
-			if hasPrefix(text[last-b.window+1:], b.texts[next-1]) {
-				found = append(found, b.ids[next-1])
-			}
-		}
+		found = b.compare(text, last, slot, found)
 		last++
+	}
+	return found
+}
+
+// worthJumping is the window from which jumps pay: each has to wait for the one
+// before it, while steps of one byte overlap in the processor.
+const worthJumping = 6
+
+// findStepping is find byte by byte.
+func (b *blocks) findStepping(text []byte, found []int32) []int32 {
+	if len(text) < b.window {
+		return found
+	}
+	var window uint32 // the last four bytes
+	for _, c := range text[:b.window-1] {
+		window = window>>8 | uint32(c)<<24
+	}
+	for i, c := range text[b.window-1:] {
+		window = window>>8 | uint32(c)<<24
+		if slot := b.slot(window >> 8); b.jump[slot] == 0 {
+			found = b.compare(text, i+b.window-1, slot, found)
+		}
+	}
+	return found
+}
+
+// compare appends the literals that begin where the window does.
+func (b *blocks) compare(text []byte, last int, slot uint32, found []int32) []int32 {
+	for next := b.head[slot]; next != 0; next = b.after[next-1] {
+		if hasPrefix(text[last-b.window+1:], b.texts[next-1]) {
+			found = append(found, b.ids[next-1])
+		}
 	}
 	return found
 }

@@ -17,6 +17,9 @@ const (
 	maxClass = 10
 	// goodLength is the length in bytes from which a longer literal is no better.
 	goodLength = 16
+	// maxWork is how many branches are looked at together with what surrounds
+	// them.
+	maxWork = 2000
 )
 
 // Required returns literals of which every text that the expression matches
@@ -24,7 +27,8 @@ const (
 // newline, so that a match over several lines has one within a single line. nil
 // means that no literal of at least minLength bytes is required.
 func Required(re *syntax.Regexp) []string {
-	set := gather(re.Simplify()).required()
+	g := gatherer{work: maxWork}
+	set := g.gather(re.Simplify()).required()
 	for _, literal := range set {
 		if len(literal) < minLength {
 			return nil
@@ -47,7 +51,10 @@ func (k knowledge) required() []string { return better(k.exact, k.best) }
 
 var emptyText = []string{""}
 
-func gather(re *syntax.Regexp) knowledge {
+// gatherer gathers knowledge of one expression.
+type gatherer struct{ work int }
+
+func (g *gatherer) gather(re *syntax.Regexp) knowledge {
 	switch re.Op {
 	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
 		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
@@ -57,15 +64,15 @@ func gather(re *syntax.Regexp) knowledge {
 	case syntax.OpCharClass:
 		return knowledge{exact: spellClass(re.Rune)}
 	case syntax.OpCapture:
-		return gather(re.Sub[0])
+		return g.gather(re.Sub[0])
 	case syntax.OpConcat:
-		return gatherConcat(re.Sub)
+		return g.concat(re.Sub)
 	case syntax.OpAlternate:
-		return gatherAlternate(re.Sub)
+		return g.alternate(re.Sub)
 	case syntax.OpPlus:
-		return knowledge{best: gather(re.Sub[0]).required()}
+		return knowledge{best: g.gather(re.Sub[0]).required()}
 	case syntax.OpQuest:
-		return knowledge{exact: union(gather(re.Sub[0]).exact, emptyText, maxExact)}
+		return knowledge{exact: unionOf(g.gather(re.Sub[0]).exact, emptyText, maxExact)}
 	default: // any character, stars: nothing is known
 		return knowledge{}
 	}
@@ -87,20 +94,54 @@ func gatherLiteral(re *syntax.Regexp) knowledge {
 	return run.done()
 }
 
-func gatherConcat(parts []*syntax.Regexp) knowledge {
+func (g *gatherer) concat(parts []*syntax.Regexp) knowledge {
 	run := newRun()
 	for _, part := range parts {
-		run.add(gather(part))
+		run.add(g.gather(part))
 	}
-	return run.done()
+	known := run.done()
+	if known.exact == nil && shortest(known.best) < longLength {
+		known.best = better(known.best, g.spread(parts))
+	}
+	return known
 }
 
-func gatherAlternate(branches []*syntax.Regexp) knowledge {
+// spread looks at each branch of an alternation together with what surrounds it:
+// package syntax turns ABC|AD.* into A(?:BC|D.*), whose parts are short.
+func (g *gatherer) spread(parts []*syntax.Regexp) []string {
+	var best []string
+	for i, part := range parts {
+		for part.Op == syntax.OpCapture {
+			part = part.Sub[0]
+		}
+		if part.Op != syntax.OpAlternate || len(part.Sub) > g.work {
+			continue
+		}
+		g.work -= len(part.Sub)
+		union := []string{}
+		for _, branch := range part.Sub {
+			whole := slices.Concat(parts[:i], flat(branch), parts[i+1:])
+			union = unionOf(union, g.concat(whole).required(), maxSet)
+		}
+		best = better(best, union)
+	}
+	return best
+}
+
+// flat returns the parts of a concatenation.
+func flat(re *syntax.Regexp) []*syntax.Regexp {
+	if re.Op == syntax.OpConcat {
+		return re.Sub
+	}
+	return []*syntax.Regexp{re}
+}
+
+func (g *gatherer) alternate(branches []*syntax.Regexp) knowledge {
 	exact, best := []string{}, []string{}
 	for _, branch := range branches {
-		k := gather(branch)
-		exact = union(exact, k.exact, maxExact)
-		best = union(best, k.required(), maxSet)
+		k := g.gather(branch)
+		exact = unionOf(exact, k.exact, maxExact)
+		best = unionOf(best, k.required(), maxSet)
 	}
 	return knowledge{exact: exact, best: best}
 }
@@ -185,8 +226,8 @@ func cross(x, y []string) []string {
 	return texts
 }
 
-// union returns the texts of both; nil if either is nil or they are too many.
-func union(x, y []string, limit int) []string {
+// unionOf returns the texts of both; nil if either is nil or they are too many.
+func unionOf(x, y []string, limit int) []string {
 	if x == nil || y == nil {
 		return nil
 	}

@@ -45,6 +45,8 @@ func TestRequired(t *testing.T) {
 		"an empty branch":                         {`(abc|)defg`, []string{"defg", "abcdefg"}},
 		"nested stars know nothing":               {`((abc)*)*`, nil},
 		"more branches than are spelt out":        {strings.Repeat("abc\\w|", 70) + "abc", []string{"abc"}},
+		"branches beside what they share":         {`NVRM: Xid|NVRM: .*fallen off`, []string{"nvrm: xid", "fallen off"}},
+		"branches within branches":                {`ab(?:c(?:defg|.*hijklmno)|.*pqrstuvw)`, []string{"abcdefg", "hijklmno", "pqrstuvw"}},
 		"branches that require the same":          {`foo \d+ bars|foo \w+ bars`, []string{" bars"}},
 		"equal in length, fewer alternatives win": {`(?:abcd|efgh)\wijkl`, []string{"ijkl"}},
 	} {
