@@ -140,6 +140,9 @@ type Rule struct {
 	Unreported bool
 	// Formerly names what the rule was called before.
 	Formerly []Former
+	// Receivers are the ids of the receivers whose lines reach the rule; empty:
+	// all. The timers of its causes stand still while one of them is degraded.
+	Receivers []string
 }
 
 // Former is an earlier name of a rule.

@@ -1,0 +1,89 @@
+package condition
+
+import (
+	"strings"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// inputOf makes an input of a record; nil: the store has nothing to do with it.
+// It belongs to the store until the next one.
+func (s *Store) inputOf(record *pipeline.Record) Input {
+	switch record.EventName {
+	case pipeline.EventBacklogEnd:
+		from, _ := record.Attribute(pipeline.AttributeFromBootStart)
+		return &BacklogEnd{Receiver: s.names.own(record.Receiver), FromBootStart: from.AsBool()}
+	case pipeline.EventProblem:
+	default:
+		return nil
+	}
+	if record.Problem == nil {
+		return nil
+	}
+	what := Occurrence{
+		Problem: record.Problem, Order: record.Order(), Time: record.Time, Receiver: s.names.own(record.Receiver),
+	}
+	what.Order.Boot.ID = s.names.own(what.Order.Boot.ID)
+	what.Order.Place.Scope = s.names.own(what.Order.Place.Scope)
+	what.Order.Place.Source = s.names.own(what.Order.Place.Source)
+	switch {
+	case record.Problem.Verdict != nil:
+		return &Verdict{what}
+	case record.Problem.State == pipeline.StateOK:
+		return &Recovery{what}
+	default:
+		s.match.Occurrence = what
+		return &s.match
+	}
+}
+
+// keep returns an input that outlives its batch.
+func keep(in Input) Input {
+	switch in := in.(type) {
+	case *Match:
+		return &Match{in.clone()}
+	case *Recovery:
+		return &Recovery{in.clone()}
+	case *Verdict:
+		return &Verdict{in.clone()}
+	default:
+		return in
+	}
+}
+
+func (o Occurrence) clone() Occurrence {
+	problem := *o.Problem
+	problem.Verdict = cloneOf(problem.Verdict)
+	o.Problem = &problem
+	return o
+}
+
+// interned are the few names that places have: a batch may take back the memory
+// of its own.
+type interned map[string]string
+
+func (n *interned) own(name string) string {
+	if name == "" {
+		return ""
+	}
+	own, known := (*n)[name]
+	if !known {
+		const most = 1024
+		if len(*n) >= most {
+			*n = interned{}
+		}
+		own = strings.Clone(name)
+		(*n)[own] = own
+	}
+	return own
+}
+
+// logUnknown tells once of each rule that the store does not know.
+func (s *Store) logUnknown(rule string) {
+	const most = 256
+	if s.strange[rule] || len(s.strange) == most {
+		return
+	}
+	s.strange[strings.Clone(rule)] = true
+	s.options.Logger.Warn("a problem names a rule that the condition store does not know; it is dropped and counted", "rule", rule)
+}

@@ -1,0 +1,113 @@
+package condition
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Causes are causes by key. In JSON they are a list in the order of keys.
+type Causes map[Key]*Cause
+
+// MarshalJSON implements json.Marshaler.
+func (c Causes) MarshalJSON() ([]byte, error) { return json.Marshal(c.sorted()) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *Causes) UnmarshalJSON(text []byte) error {
+	var list []*Cause
+	if err := json.Unmarshal(text, &list); err != nil {
+		return err
+	}
+	*c = Causes{}
+	for _, cause := range list {
+		(*c)[cause.Key] = cause
+	}
+	return nil
+}
+
+// sorted returns all causes in the order of their keys.
+func (c Causes) sorted() []*Cause {
+	return slices.SortedFunc(maps.Values(c), func(x, y *Cause) int { return x.compare(y.Key) })
+}
+
+// ofRule returns the causes of a rule in the order of their keys.
+func (c Causes) ofRule(rule string) []*Cause {
+	var found []*Cause
+	for key, cause := range c {
+		if key.Rule == rule {
+			found = append(found, cause)
+		}
+	}
+	slices.SortFunc(found, func(x, y *Cause) int { return x.compare(y.Key) })
+	return found
+}
+
+func (k Key) compare(other Key) int {
+	return cmp.Or(strings.Compare(k.Rule, other.Rule), strings.Compare(k.Instance, other.Instance),
+		strings.Compare(k.Boot, other.Boot), compareBool(k.FromNode, other.FromNode))
+}
+
+func compareBool(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case y:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// Clone returns a copy that shares nothing that changes.
+func (s *State) Clone() *State {
+	c := *s
+	c.Boots, c.Delete = slices.Clone(s.Boots), slices.Clone(s.Delete)
+	c.Events = s.Events.clone()
+	c.Types = make(map[string]*TypeState, len(s.Types))
+	for name, ts := range s.Types {
+		c.Types[name] = ts.clone()
+	}
+	c.Rules = make(map[string]*RuleState, len(s.Rules))
+	for id, rs := range s.Rules {
+		copied := *rs
+		copied.Seen = slices.Clone(rs.Seen)
+		c.Rules[id] = &copied
+	}
+	c.Receivers = make(map[string]*ReceiverState, len(s.Receivers))
+	for id, r := range s.Receivers {
+		copied := *r
+		c.Receivers[id] = &copied
+	}
+	return &c
+}
+
+func (ts *TypeState) clone() *TypeState {
+	c := *ts
+	c.Causes = ts.Causes.clone()
+	c.Pin, c.Patched, c.Update = cloneOf(ts.Pin), cloneOf(ts.Patched), cloneOf(ts.Update)
+	if c.Healed = cloneOf(ts.Healed); c.Healed != nil {
+		c.Healed.Passed = maps.Clone(ts.Healed.Passed)
+	}
+	return &c
+}
+
+func (c Causes) clone() Causes {
+	copied := make(Causes, len(c))
+	for key, cause := range c {
+		one := *cause
+		one.Hits, one.Fired = slices.Clone(cause.Hits), slices.Clone(cause.Fired)
+		one.Level = cloneOf(cause.Level)
+		copied[key] = &one
+	}
+	return copied
+}
+
+func cloneOf[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	copied := *p
+	return &copied
+}

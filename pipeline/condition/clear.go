@@ -1,0 +1,89 @@
+package condition
+
+import (
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// clear ends all causes of a type for the operator, whatever clears them, and
+// forgets what checks have said: the next problem verdict activates again.
+func (m *step) clear(in *OperatorClear) {
+	t := m.book.byType[in.Type]
+	if t == nil {
+		return
+	}
+	m.out.trace = traceChange
+	ts := m.s.Types[t.Name]
+	now := m.now.orderAt(m.now.Boot)
+	m.s.raise(&ts.ClearedUpTo, now)
+	ts.Healed = nil
+	for _, c := range ts.Causes.sorted() {
+		m.forget(ts, c, now)
+	}
+	ts.Update = nil
+	m.show(t, ts, turn{
+		uid: pipeline.CauseUID("operator", m.s.Node, in.RequestID), time: m.now.Wall, order: now,
+	})
+}
+
+// forget ends a cause with all that it remembers but the tombstone.
+func (m *step) forget(ts *TypeState, c *Cause, tombstone pipeline.Order) {
+	if c.FromNode || c.Rule == RestoredRule || c.Rule == OthersRule || c.Boot != "" {
+		m.remove(ts.Causes, c)
+		return
+	}
+	m.end(c, tombstone)
+	if c.Level != nil {
+		*c.Level = LevelState{Start: c.Level.Start}
+	}
+}
+
+// backlogEnd notes that a receiver has told all that it found at start.
+func (m *step) backlogEnd(in *BacklogEnd) {
+	m.out.trace = traceChange
+	r := m.s.receiver(in.Receiver)
+	r.Backlog, r.FromBootStart = BacklogEnded, in.FromBootStart
+	m.pass(in.Receiver, pipeline.Order{})
+	if m.s.backlogOver() {
+		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot))
+	}
+	m.rearm()
+}
+
+// finishBacklog does what waits for the last line of the backlog.
+func (m *step) finishBacklog(uid pipeline.UID) {
+	for _, t := range m.book.types {
+		ts := m.s.Types[t.Name]
+		m.finishHealed(t, ts)
+		m.dropConfirmed(ts)
+		m.endOthers(t, ts, turn{uid: uid, time: m.now.Wall, order: m.now.orderAt(m.now.Boot)})
+		m.unpin(t, ts, uid)
+		if m.s.backlogOver() {
+			m.expire(t, ts, m.now.Boot)
+		}
+	}
+}
+
+// unpin lets the transition time go that the Node had, if lines have led to
+// another status than the Node's.
+func (m *step) unpin(t *bookType, ts *TypeState, uid pipeline.UID) {
+	pin := ts.Pin
+	ts.Pin = nil
+	if pin == nil || ts.Shown.Status == pin.Status || pin.Moved.Equal(ts.Shown.LastTransitionTime) {
+		return
+	}
+	ts.Shown.LastTransitionTime = pin.Moved
+	m.out.Changes = append(m.out.Changes, Change{Time: m.now.Wall, Transition: pipeline.Transition{
+		UID: pipeline.TransitionUID(uid, t.Name, ts.Shown.Status), Kind: pipeline.TransitionMessage,
+		Condition: ts.Shown, Source: ts.sourceOf(t),
+	}})
+}
+
+// dropConfirmed forgets what was read from the Node where lines older than the
+// Node's status have led to the same cause: it is counted once.
+func (m *step) dropConfirmed(ts *TypeState) {
+	for _, c := range ts.Causes.sorted() {
+		if c.FromNode && ts.holds(Key{Rule: c.Rule, Instance: c.Instance}) {
+			m.remove(ts.Causes, c)
+		}
+	}
+}

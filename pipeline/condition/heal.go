@@ -1,0 +1,64 @@
+package condition
+
+import (
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// A healthy status on the Node ends what is not after it. But the lines up to it
+// are told again first, each receiver's in order, so that no Event is lost that
+// the agent before had not sent; then they end silently.
+
+// pass notes that a receiver has come to an order, the zero order being the end
+// of its backlog.
+func (m *step) pass(receiver string, order pipeline.Order) {
+	for _, t := range m.book.types {
+		ts := m.s.Types[t.Name]
+		if ts.Healed == nil || ts.Healed.Passed[receiver] {
+			continue
+		}
+		if order != (pipeline.Order{}) && m.s.compare(order, ts.Healed.UpTo) <= 0 {
+			continue
+		}
+		if ts.Healed.Passed == nil {
+			ts.Healed.Passed = map[string]bool{}
+		}
+		ts.Healed.Passed[receiver] = true
+		m.endHealed(t, ts, func(c *Cause) bool { return c.Receiver == receiver })
+	}
+}
+
+// outlive ends a cause that another receiver holds up to the healthy status, if
+// a later line is about to activate it again.
+func (m *step) outlive(t *bookType, ts *TypeState, c *Cause, receiver string, order pipeline.Order) {
+	if ts.Healed == nil || !c.active() {
+		return
+	}
+	if ts.Healed.Passed[receiver] || m.s.compare(order, ts.Healed.UpTo) > 0 {
+		m.endHealed(t, ts, func(one *Cause) bool { return one == c })
+	}
+}
+
+// endHealed silently ends the causes that are not after the healthy status.
+func (m *step) endHealed(t *bookType, ts *TypeState, which func(*Cause) bool) {
+	upTo := ts.Healed.UpTo
+	var ended []*Cause
+	for _, c := range ts.Causes.sorted() {
+		if c.active() && c.Level == nil && which(c) && m.s.compare(c.Last, upTo) <= 0 {
+			m.end(c, upTo)
+			ended = append(ended, c)
+		}
+	}
+	m.showEnds(t, ts, ended, turn{
+		uid: pipeline.CauseUID("node", m.s.Boot, upTo.Boot.At.String()), time: m.now.wallAt(upTo.Boot.At), order: upTo, silent: true,
+	})
+}
+
+// finishHealed ends what is left when all receivers have passed.
+func (m *step) finishHealed(t *bookType, ts *TypeState) {
+	if ts.Healed == nil {
+		return
+	}
+	m.endHealed(t, ts, func(*Cause) bool { return true })
+	m.s.raise(&ts.ClearedUpTo, ts.Healed.UpTo)
+	ts.Healed = nil
+}

@@ -1,0 +1,160 @@
+package condition
+
+import (
+	"slices"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// reload fits the state to another configuration. What a removed rule held goes
+// to its heir; without one it ends, the single case where silence is health,
+// because an operator said so.
+func (m *step) reload(old *Book) {
+	for _, t := range old.types {
+		if m.book.byType[t.Name] == nil {
+			m.dropType(t)
+		}
+	}
+	uid := func(t *bookType) pipeline.UID { return pipeline.CauseUID("reload", m.s.Node, m.book.hash, t.Name) }
+	for _, t := range m.book.types {
+		m.s.Delete = slices.DeleteFunc(m.s.Delete, func(name string) bool { return name == t.Name })
+		ts := m.declare(t)
+		removed := m.reloadCauses(old, t, ts)
+		if m.assess(t, ts).state == pipeline.StateOK && ts.Shown.State != pipeline.StateOK {
+			ts.Removed = removed
+		}
+		m.show(t, ts, turn{uid: uid(t), time: m.now.Wall, order: m.now.orderAt(m.now.Boot)})
+	}
+	for _, c := range m.s.Events.sorted() {
+		if rule := m.book.byRule[c.Rule]; rule == nil || rule.on != nil {
+			m.remove(m.s.Events, c)
+		}
+	}
+	for _, rule := range old.rules {
+		if m.book.byRule[rule.ID] == nil {
+			delete(m.s.Rules, rule.ID)
+		}
+	}
+	m.s.ConfigHash = m.book.hash
+	m.out.trace = traceChange
+	m.rearm()
+}
+
+// dropType forgets a type that is no longer declared. If the Node has it from
+// us, it is to be deleted there.
+func (m *step) dropType(t *bookType) {
+	ts := m.s.Types[t.Name]
+	if ts == nil {
+		return
+	}
+	for _, c := range ts.Causes.sorted() {
+		m.remove(ts.Causes, c)
+	}
+	if ts.Patched != nil {
+		m.s.Delete = append(m.s.Delete, t.Name)
+	}
+	delete(m.s.Types, t.Name)
+}
+
+// reloadCauses hands on or ends the causes of a type whose rules are gone from
+// it. It returns a rule that held the type and has no heir.
+func (m *step) reloadCauses(old *Book, t *bookType, ts *TypeState) (removed string) {
+	for _, c := range ts.Causes.sorted() {
+		if c.Rule == RestoredRule || c.Rule == OthersRule {
+			continue
+		}
+		was, is := old.byRule[c.Rule], m.book.byRule[c.Rule]
+		if is == nil || is.on != t {
+			is = t.heir(c)
+			if is == nil {
+				if c.active() {
+					removed = c.Rule
+				}
+				m.remove(ts.Causes, c)
+				continue
+			}
+			if c = m.inherit(ts, c, is); c == nil {
+				continue
+			}
+		}
+		m.refit(was, is, c)
+	}
+	if was := old.byType[t.Name]; was != nil && removed == "" {
+		for _, level := range was.levels {
+			if is := m.book.byRule[level.ID]; is == nil || is.on != t {
+				removed = level.ID
+			}
+		}
+	}
+	return removed
+}
+
+// heir finds the rule that takes over a cause of a removed one: the one that
+// names it as its former self, else the only one with its reason.
+func (t *bookType) heir(c *Cause) *bookRule {
+	var same []*bookRule
+	for _, rule := range t.rules {
+		if slices.ContainsFunc(rule.Formerly, func(f Former) bool { return f.names(c) }) {
+			return rule
+		}
+		if rule.Reason == c.Reason {
+			same = append(same, rule)
+		}
+	}
+	if len(same) != 1 {
+		return nil
+	}
+	return same[0]
+}
+
+func (f Former) names(c *Cause) bool {
+	if f.ID != "" {
+		return f.ID == c.Rule && (f.Reason == "" || c.Reason == "" || f.Reason == c.Reason)
+	}
+	return f.Reason != "" && f.Reason == c.Reason
+}
+
+// inherit moves a cause to another rule, unless that holds the same already.
+func (m *step) inherit(ts *TypeState, c *Cause, heir *bookRule) *Cause {
+	m.remove(ts.Causes, c)
+	key := c.Key
+	key.Rule, key.FromNode = heir.ID, key.FromNode && !heir.Level
+	if held := ts.Causes[key]; held != nil && (held.active() || !c.active()) {
+		return nil
+	} else if held != nil {
+		m.remove(ts.Causes, held)
+	}
+	if c.Level != nil && heir.Level {
+		m.s.rule(heir.ID).Spoken = true
+	}
+	c.Key = key
+	ts.Causes[key] = c
+	m.count(key, 1)
+	return c
+}
+
+// refit makes a cause fit the rule as it is now.
+func (m *step) refit(was, is *bookRule, c *Cause) {
+	switch {
+	case !is.Level:
+		c.Level = nil
+	case c.Level == nil:
+		c.Level = &LevelState{}
+	}
+	if is.Level && c.State == pipeline.StateProblem {
+		m.s.rule(is.ID).Spoken = true
+	}
+	if is.ttl() == 0 {
+		c.Standing, c.Paused = false, 0
+		return
+	}
+	if c.active() && (was == nil || was.ttl() == 0) {
+		m.runTTL(is, c, c.Last.Boot.At)
+	}
+}
+
+// deleted notes that a type is gone from the Node.
+func (m *step) deleted(in *Deleted) {
+	m.s.Delete = slices.DeleteFunc(m.s.Delete, func(name string) bool { return name == in.Type })
+	m.out.trace = traceChange
+}

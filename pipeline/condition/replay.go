@@ -1,0 +1,181 @@
+package condition
+
+import "time"
+
+// trace says what a late seed needs to know of an input.
+type trace uint8
+
+const (
+	// traceNothing: the input changed nothing, whatever the Node may say.
+	traceNothing trace = iota
+	// traceChange: it changed something.
+	traceChange
+	// traceRepeat: one more match of an active cause.
+	traceRepeat
+	// traceSteady: one more verdict like the one before.
+	traceSteady
+)
+
+// maxJournal is how many inputs wait for a late seed.
+const maxJournal = 16384
+
+// Journal keeps what has come since the start, until the Node's conditions are
+// known: then the start is gone through again with them, so that a late seed
+// gives what an early one would have.
+type Journal struct {
+	start *State
+	book  *Book
+	now   Now
+
+	entries []entry
+	// last finds, in the run of repeats at the end, the entry that a further
+	// repeat takes the place of.
+	last map[journalKey]int
+	// Overflows counts how often the oldest half had to be given up.
+	Overflows int
+}
+
+type entry struct {
+	in   Input // nil: another one has taken its place
+	book *Book // the book in hand from this input on
+	now  Now
+}
+
+type journalKey struct {
+	rule, instance string
+	verdict        bool
+}
+
+// NewJournal begins with a state that has just begun: no [NewBoot] has reached
+// it yet.
+func NewJournal(start *State, book *Book, now Now) *Journal {
+	return &Journal{start: start.Clone(), book: book, now: now, last: map[journalKey]int{}}
+}
+
+// Expect notes receivers as [State.Expect] does: they belong to the start.
+func (j *Journal) Expect(receivers []string) { j.start.Expect(receivers) }
+
+// Note keeps an input that the state has judged, if it can matter.
+func (j *Journal) Note(in Input, book *Book, now Now, out *Outcome) {
+	switch out.trace {
+	case traceNothing:
+		return
+	case traceRepeat, traceSteady:
+		if key, folds := j.folds(in, book, out.trace); folds {
+			j.fold(key, in, book, now)
+			return
+		}
+	default:
+	}
+	clear(j.last)
+	j.append(in, book, now)
+}
+
+// folds tells whether an input may take the place of an earlier repeat like it.
+// The first of a run stays: with the Node's conditions it may be the one that
+// activates. In the backlog nothing is folded, since nobody knows yet which of
+// its lines come after the Node's status; and where matches are counted or
+// timed, each of them matters.
+func (j *Journal) folds(in Input, book *Book, trace trace) (journalKey, bool) {
+	switch in := in.(type) {
+	case *Verdict:
+		return journalKey{in.Problem.Rule, in.Problem.Instance, true}, trace == traceSteady
+	case *Match:
+		rule := book.byRule[in.Problem.Rule]
+		live := in.Order.Boot.ID == j.now.Current.ID && in.Order.Boot.At > j.now.Boot+time.Minute
+		folds := live && rule.Threshold.MinOccurrences <= 1 && rule.on != nil && !rule.on.hasTTL
+		return journalKey{in.Problem.Rule, in.Problem.Instance, false}, folds
+	default:
+		return journalKey{}, false
+	}
+}
+
+func (j *Journal) fold(key journalKey, in Input, book *Book, now Now) {
+	at, again := j.last[key]
+	if again && at > 0 {
+		j.entries[at-1].in = nil
+	}
+	n := len(j.entries)
+	j.append(in, book, now)
+	if len(j.entries) != n+1 { // halved meanwhile
+		return
+	}
+	if again {
+		j.last[key] = n + 1
+	} else {
+		j.last[key] = 0 // the first of its run stays
+	}
+}
+
+func (j *Journal) append(in Input, book *Book, now Now) {
+	if len(j.entries) == maxJournal {
+		j.compact()
+	}
+	j.entries = append(j.entries, entry{in: in, book: book, now: now})
+}
+
+// compact takes out what has been folded. If that does not help, the oldest half
+// becomes part of the start: it is then judged without the Node's conditions.
+func (j *Journal) compact() {
+	clear(j.last)
+	kept := j.entries[:0]
+	for _, e := range j.entries {
+		if e.in != nil {
+			kept = append(kept, e)
+		}
+	}
+	clear(j.entries[len(kept):])
+	j.entries = kept
+	if len(kept) < maxJournal/2 {
+		return
+	}
+	half := len(kept) / 2
+	for _, e := range kept[:half] {
+		j.start.Step(e.book, e.in, e.now)
+		j.book = e.book
+	}
+	j.entries = append([]entry(nil), kept[half:]...)
+	j.Overflows++
+}
+
+// Seed goes through the start again with what the Node says. It returns the
+// state as it would be now and all that an early seed would have brought about.
+func (j *Journal) Seed(seed *Seed, book *Book, now Now) (*State, Outcome) {
+	s := j.start.Clone()
+	all := s.Step(j.book, seed, j.now)
+	for _, e := range j.entries {
+		if e.in != nil {
+			all.add(s.Step(e.book, e.in, e.now))
+		}
+	}
+	all.add(s.Step(book, &Tick{}, now))
+	return s, all
+}
+
+func (o *Outcome) add(more Outcome) {
+	o.Changes = append(o.Changes, more.Changes...)
+	o.Unexplained = append(o.Unexplained, more.Unexplained...)
+}
+
+// keepEvents takes over what the Node's conditions have no part in: rules that
+// act on no condition are in no journal.
+func (s *State) keepEvents(from *State, book *Book) {
+	s.Events = from.Events
+	for _, rule := range book.rules {
+		if rs := from.Rules[rule.ID]; rule.on == nil && rs != nil {
+			s.Rules[rule.ID] = rs
+		}
+	}
+	s.Instances = 0
+	recount := func(causes Causes) {
+		for key := range causes {
+			if key.counted() {
+				s.Instances++
+			}
+		}
+	}
+	for _, ts := range s.Types {
+		recount(ts.Causes)
+	}
+	recount(s.Events)
+}

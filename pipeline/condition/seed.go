@@ -1,0 +1,282 @@
+package condition
+
+import (
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// earlierBoot stands for a boot whose id is not known.
+const earlierBoot = "(earlier)"
+
+// seed takes over what the Node says. It comes before everything else of this
+// start: a seed that is late runs in a [Journal], which sees to that.
+func (m *step) seed(in *Seed) {
+	m.out.trace = traceChange
+	m.advanceBoot()
+	for i := range in.Conditions {
+		node := &in.Conditions[i]
+		if t := m.book.byType[node.Type]; t != nil && !t.Reserved {
+			m.seedType(t, m.s.Types[t.Name], node, in)
+		}
+	}
+	m.newBoot()
+	if m.s.backlogOver() {
+		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot))
+	}
+	for _, t := range m.book.types {
+		for _, c := range m.s.Types[t.Name].Causes.sorted() {
+			if c.active() && (c.Rule == RestoredRule || c.Rule == OthersRule) {
+				m.out.Unexplained = append(m.out.Unexplained, Unexplained{Type: t.Name, Cause: c.told()})
+			}
+		}
+	}
+	m.rearm()
+}
+
+// ofThisBoot tells whether the Node's condition was written in the current boot:
+// the agent's own marker decides; without it, the Node's boot id and the
+// heartbeat do.
+func (in *Seed) ofThisBoot(node *NodeCondition, now Now) bool {
+	if in.Marker != "" {
+		return in.Marker == now.Current.ID
+	}
+	const slack = 5 * time.Second
+	return (in.NodeBootID == "" || in.NodeBootID == now.Current.ID) &&
+		!node.heartbeat().Before(now.Current.Start.Add(-slack))
+}
+
+func (in *Seed) earlierBoot(now Now) string {
+	if in.NodeBootID == "" || in.NodeBootID == now.Current.ID {
+		return earlierBoot
+	}
+	return in.NodeBootID
+}
+
+func (c *NodeCondition) heartbeat() time.Time {
+	if c.LastHeartbeatTime.Before(c.LastTransitionTime) {
+		return c.LastTransitionTime
+	}
+	return c.LastHeartbeatTime
+}
+
+// known tells whether the state knows that the Node says this: then the state,
+// which knows more, is right.
+func (ts *TypeState) known(node *NodeCondition) bool {
+	p := ts.Patched
+	return p != nil && p.Status == node.Status && p.LastTransitionTime.Equal(node.LastTransitionTime)
+}
+
+func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *Seed) {
+	state, valid := t.state(node.Status)
+	if !valid || ts.known(node) {
+		return
+	}
+	current := in.ofThisBoot(node, m.now)
+	at := pipeline.Order{Boot: pipeline.BootTime{ID: in.earlierBoot(m.now)}}
+	upTo := at
+	if current {
+		at, upTo = m.past(node.LastTransitionTime), m.past(node.heartbeat())
+	}
+	switch state {
+	case pipeline.StateProblem:
+		m.seedProblem(t, ts, node, at, current)
+	case pipeline.StateUnknown:
+		m.seedUnknown(t, ts, node, at)
+	case pipeline.StateOK:
+		if current && !node.LastTransitionTime.After(m.now.Wall) {
+			m.seedHealthy(t, ts, at)
+		}
+	}
+	m.pin(t, ts, node, upTo)
+}
+
+// past maps a time of the Node to the boot clock; it is never in the future.
+func (m *step) past(wall time.Time) pipeline.Order {
+	order := m.now.orderOf(wall)
+	order.Boot.At = max(0, min(order.Boot.At, m.now.Boot))
+	return order
+}
+
+// pin takes the Node's transition time, and keeps it while lines are re-read
+// that the Node's status stands for already.
+func (m *step) pin(t *bookType, ts *TypeState, node *NodeCondition, upTo pipeline.Order) {
+	since := wholeSecond(node.LastTransitionTime)
+	ts.Pin = &Pin{Status: node.Status, UpTo: upTo, Moved: since}
+	ts.Shown.Status, ts.Shown.LastTransitionTime = node.Status, since
+	m.show(t, ts, turn{
+		uid:  pipeline.CauseUID("node", m.s.Boot, node.LastTransitionTime.UTC().Format(time.RFC3339)),
+		time: m.s.Started.Wall, order: upTo, silent: true,
+	})
+}
+
+// seedProblem makes a cause of the problem that the Node shows, and one of those
+// that it counts.
+func (m *step) seedProblem(t *bookType, ts *TypeState, node *NodeCondition, at pipeline.Order, current bool) {
+	message, more := withoutMore(node.Message)
+	sameTime := ts.Shown.State == pipeline.StateProblem && ts.Shown.LastTransitionTime.Equal(node.LastTransitionTime)
+	if !sameTime {
+		m.endOlder(ts, node, at, current)
+	}
+	key, rule := m.explain(t, node.Reason, message)
+	unnamed := rule == nil && node.Reason == ReasonEarlierCauses
+	if !unnamed && !ts.holds(Key{Rule: key.Rule, Instance: key.Instance}) {
+		m.restore(ts, rule, key, node, message, at, pipeline.StateProblem)
+	}
+	if unnamed || more > m.assess(t, ts).count-1 {
+		earlier := *node
+		earlier.Reason = ReasonEarlierCauses
+		m.restore(ts, nil, Key{Rule: OthersRule, FromNode: true}, &earlier,
+			"causes from before the agent lost its state", at, pipeline.StateProblem)
+	}
+}
+
+// endOlder silently ends the state's causes that are older than the Node's
+// transition: in between the status was another.
+func (m *step) endOlder(ts *TypeState, node *NodeCondition, at pipeline.Order, current bool) {
+	for _, c := range ts.Causes.sorted() {
+		if !c.active() {
+			continue
+		}
+		older := c.Since.Before(node.LastTransitionTime)
+		if current {
+			older = m.s.compare(c.T, at) < 0
+		}
+		if !older {
+			continue
+		}
+		m.end(c, pipeline.Order{})
+		if c.FromNode {
+			m.remove(ts.Causes, c)
+		}
+	}
+}
+
+// restore adds a cause that the Node tells of.
+func (m *step) restore(ts *TypeState, rule *bookRule, key Key, node *NodeCondition, message string, at pipeline.Order, state pipeline.State) {
+	c, known := ts.Causes[key]
+	if !known {
+		c = m.add(ts.Causes, key)
+	}
+	c.State, c.Restored = state, true
+	c.Reason, c.Message = node.Reason, message
+	c.UID = pipeline.CauseUID("node", m.s.Node, node.Type, key.Rule, key.Instance, node.LastTransitionTime.UTC().Format(time.RFC3339))
+	c.T, c.Last, c.Since, c.LastTime = at, at, node.LastTransitionTime, node.LastTransitionTime
+	if rule == nil {
+		return
+	}
+	c.Source, c.Severity = rule.Source, rule.Severity
+	if rule.Level {
+		c.Level = &LevelState{}
+		m.s.rule(rule.ID).Spoken = m.s.rule(rule.ID).Spoken || state == pipeline.StateProblem
+	}
+	if rule.ttl() > 0 {
+		m.runTTL(rule, c, m.s.Started.Boot)
+	}
+}
+
+// seedUnknown makes an unknown cause.
+func (m *step) seedUnknown(t *bookType, ts *TypeState, node *NodeCondition, at pipeline.Order) {
+	message, _ := withoutMore(node.Message)
+	key, rule := m.explain(t, node.Reason, message)
+	if rule != nil && !rule.Level {
+		key, rule = Key{Rule: RestoredRule, FromNode: true}, nil
+	}
+	if !ts.holds(key) {
+		m.restore(ts, rule, key, node, message, at, pipeline.StateUnknown)
+	}
+}
+
+// seedHealthy takes a healthy status of this boot for an ok of all checks, and
+// lets the lines up to it be told again before it ends what they activate.
+func (m *step) seedHealthy(t *bookType, ts *TypeState, at pipeline.Order) {
+	for _, level := range t.levels {
+		m.s.rule(level.ID).Spoken = true
+		for _, c := range ts.Causes.ofRule(level.ID) {
+			if c.active() && m.s.compare(c.T, at) <= 0 {
+				m.end(c, pipeline.Order{})
+			}
+		}
+	}
+	ts.Healed = &Healed{UpTo: at}
+}
+
+// explain finds the rule that has the Node's reason, and the instance whose
+// message it is. Of several rules the first one in file order whose message it
+// is, else the first one.
+func (m *step) explain(t *bookType, reason, message string) (Key, *bookRule) {
+	var found *bookRule
+	for _, rule := range t.havingReason(reason) {
+		if found == nil {
+			found = rule
+		}
+		if rule.InstanceOf == nil {
+			continue
+		}
+		if instance, ok := rule.InstanceOf(message); ok {
+			return Key{Rule: rule.ID, Instance: instance, FromNode: !rule.Level}, rule
+		}
+	}
+	if found == nil {
+		return Key{Rule: RestoredRule, FromNode: true}, nil
+	}
+	return Key{Rule: found.ID, FromNode: !found.Level}, found
+}
+
+// havingReason returns the rules that give a reason, then those that gave it
+// formerly.
+func (t *bookType) havingReason(reason string) []*bookRule {
+	var now, formerly []*bookRule
+	for _, rule := range t.rules {
+		if rule.Reason == reason {
+			now = append(now, rule)
+			continue
+		}
+		for _, former := range rule.Formerly {
+			if former.Reason == reason {
+				formerly = append(formerly, rule)
+				break
+			}
+		}
+	}
+	return append(now, formerly...)
+}
+
+// endOthers ends the causes that the Node only counted, once all that could have
+// been one of them has had its say.
+func (m *step) endOthers(t *bookType, ts *TypeState, why turn) {
+	c := ts.Causes[Key{Rule: OthersRule, FromNode: true}]
+	if c == nil || t.latched || !m.readFromBootStart(t) {
+		return
+	}
+	for _, level := range t.levels {
+		if !m.s.rule(level.ID).SaidEither {
+			return
+		}
+	}
+	m.end(c, pipeline.Order{})
+	m.showEnds(t, ts, []*Cause{c}, why)
+}
+
+// readFromBootStart tells whether all lines of this boot have been read again
+// that the type's rules could match.
+func (m *step) readFromBootStart(t *bookType) bool {
+	lines := len(t.rules) > len(t.levels)
+	for _, r := range m.s.Receivers {
+		if r.Backlog != BacklogEnded || !r.FromBootStart {
+			return false
+		}
+	}
+	return !lines || len(m.s.Receivers) > 0
+}
+
+// patched notes what the Node has accepted.
+func (m *step) patched(in *Patched) {
+	ts := m.s.Types[in.Type]
+	if ts == nil {
+		return
+	}
+	copied := *in
+	ts.Patched = &copied
+	m.out.trace = traceChange
+}

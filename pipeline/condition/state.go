@@ -1,0 +1,334 @@
+package condition
+
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/log"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// State is all that the machine knows. It is plain data: encoding/json writes
+// and reads it. [State.Step] changes it; the same inputs at the same times give
+// the same state.
+type State struct {
+	// Node is the node's name, part of the identity of transitions that no line
+	// and no verdict made.
+	Node string `json:"node"`
+	// Boot is the boot that the state lives in; Boots are those before it that
+	// it has seen, oldest first.
+	Boot  string   `json:"boot"`
+	Boots []string `json:"boots,omitempty"`
+	// Started is when the agent started.
+	Started pipeline.Instant `json:"started"`
+	// Types holds every declared condition.
+	Types map[string]*TypeState `json:"types"`
+	// Events holds the trackers of rules that act on no condition.
+	Events Causes `json:"events,omitempty"`
+	// Rules holds what belongs to a rule as a whole.
+	Rules map[string]*RuleState `json:"rules,omitempty"`
+	// Receivers holds how far each receiver is.
+	Receivers map[string]*ReceiverState `json:"receivers,omitempty"`
+	// VerdictsIn is set once no first verdict is waited for; it comes on its own
+	// when the boot clock reaches VerdictsBy.
+	VerdictsIn bool          `json:"verdicts_in"`
+	VerdictsBy time.Duration `json:"verdicts_by"`
+	// Delete are the types to be removed from the Node.
+	Delete []string `json:"delete,omitempty"`
+	// ConfigHash names the configuration that the state was judged by last.
+	ConfigHash string `json:"config_hash"`
+	// Uses counts the uses of causes, to find the least recently used.
+	Uses uint64 `json:"uses"`
+	// Instances counts the instances of all rules.
+	Instances int `json:"instances"`
+
+	// freed counts the causes that came to an end, so that no search for a free
+	// place is made twice in vain.
+	freed uint64
+	// due is a lower bound of the boot clock at which a timer is due; 0: none.
+	due time.Duration
+}
+
+// TypeState is the state of a condition.
+type TypeState struct {
+	// Shown is the condition as it was shown last.
+	Shown pipeline.Condition `json:"shown"`
+	// Causes are all causes that were ever active and not forgotten since.
+	Causes Causes `json:"causes,omitempty"`
+	// ClearedUpTo is the order up to which an operator, or a healthy status on
+	// the Node, has cleared the type.
+	ClearedUpTo pipeline.Order `json:"cleared_up_to,omitzero"`
+	// Removed is set while the type is healthy because a rule was removed: the
+	// id of that rule.
+	Removed string `json:"removed,omitempty"`
+	// Source is what Events name when no single cause made them.
+	Source string `json:"source,omitempty"`
+	// Pin keeps the Node's transition time through the backlog.
+	Pin *Pin `json:"pin,omitempty"`
+	// Healed is set while lines up to a healthy status on the Node are replayed.
+	Healed *Healed `json:"healed,omitempty"`
+	// Patched is the last PATCH that the Node accepted; nil: the agent does not
+	// own the type.
+	Patched *Patched `json:"patched,omitempty"`
+	// Update is the message that waits for its minute.
+	Update *Update `json:"update,omitempty"`
+	// UpdatedAt is when the message was changed last, on the boot clock.
+	UpdatedAt time.Duration `json:"updated_at,omitempty"`
+}
+
+// Pin is a transition time read from the Node: no input up to UpTo moves it.
+type Pin struct {
+	Status pipeline.ConditionStatus `json:"status"`
+	UpTo   pipeline.Order           `json:"up_to"`
+	// Moved is the transition time that holds if the status is another one when
+	// the backlog is over.
+	Moved time.Time `json:"moved"`
+}
+
+// Healed is a healthy status on the Node whose lines are being replayed.
+type Healed struct {
+	UpTo pipeline.Order `json:"up_to"`
+	// Passed are the receivers that have told of something later.
+	Passed map[string]bool `json:"passed,omitempty"`
+}
+
+// Update is a changed message of an active cause.
+type Update struct {
+	Key     Key       `json:"key"`
+	Message string    `json:"message"`
+	Time    time.Time `json:"time"`
+}
+
+// RuleState is what belongs to a rule as a whole.
+type RuleState struct {
+	// Answered, for a level, is set once it has given a verdict since the start;
+	// Spoken once it has said problem or ok, ever; SaidEither since the start,
+	// and SaidOK once it has said ok since the start.
+	Answered   bool `json:"answered,omitempty"`
+	Spoken     bool `json:"spoken,omitempty"`
+	SaidEither bool `json:"said_either,omitempty"`
+	SaidOK     bool `json:"said_ok,omitempty"`
+	// Cleared is the tombstone of all instances.
+	Cleared pipeline.Order `json:"cleared,omitzero"`
+	// Seen is the newest line of each source, to know replays.
+	Seen []Seen `json:"seen,omitempty"`
+	// LastUID is the occurrence judged last.
+	LastUID pipeline.UID `json:"last_uid"`
+	// Instances counts the rule's instances.
+	Instances int `json:"instances,omitempty"`
+
+	fullAt uint64 // the state's freed when no place was found
+}
+
+// Seen is the newest line that a receiver told the rule from one source.
+type Seen struct {
+	Receiver string         `json:"receiver"`
+	Place    pipeline.Place `json:"place"`
+}
+
+// Backlog is how far a receiver is with what it found at start.
+type Backlog string
+
+// The states of a backlog. The zero value: none is expected.
+const (
+	BacklogPending Backlog = "pending"
+	BacklogEnded   Backlog = "ended"
+)
+
+// ReceiverState is what the machine knows of a receiver.
+type ReceiverState struct {
+	Backlog       Backlog `json:"backlog,omitempty"`
+	FromBootStart bool    `json:"from_boot_start,omitempty"`
+	// Degraded is set while it cannot read its source, since Since of the boot
+	// clock.
+	Degraded bool          `json:"degraded,omitempty"`
+	Since    time.Duration `json:"since,omitempty"`
+}
+
+// Key names a cause of a condition, or a tracker of an event's rule.
+type Key struct {
+	// Rule is a rule's id, or one of the names in parentheses that no rule has.
+	Rule     string `json:"rule"`
+	Instance string `json:"instance,omitempty"`
+	// Boot is empty for the current boot, and for rules that outlive it.
+	Boot string `json:"boot,omitempty"`
+	// FromNode is set where the Node told of it and no line has yet.
+	FromNode bool `json:"from_node,omitempty"`
+}
+
+// Names of causes that no rule and no instance has.
+const (
+	// RestoredRule is the rule of a cause read from the Node that no rule
+	// explains.
+	RestoredRule = "(restored)"
+	// OthersRule is the rule of the causes that the Node counted and did not
+	// name.
+	OthersRule = "(others)"
+	// OtherInstance is what instances beyond the limit join.
+	OtherInstance = "(other)"
+)
+
+// Reasons that the machine itself gives.
+const (
+	// ReasonEarlierCauses is the reason of OthersRule.
+	ReasonEarlierCauses = "EarlierCauses"
+	// ReasonRuleRemoved is shown where a reload took the last cause away.
+	ReasonRuleRemoved = "RuleRemoved"
+	// ReasonNotYetChecked is shown for a check that has never given a verdict.
+	ReasonNotYetChecked = "NotYetChecked"
+)
+
+// Cause is a cause of a condition, or the tracker of an event's rule.
+type Cause struct {
+	Key
+	// State is problem or unknown while it holds, else ok.
+	State pipeline.State `json:"state"`
+	// Restored is set where it was read from the Node and no line or verdict has
+	// confirmed it yet.
+	Restored bool `json:"restored,omitempty"`
+	// Reason to UID are frozen at the activation.
+	Reason   string       `json:"reason,omitempty"`
+	Message  string       `json:"message,omitempty"`
+	Source   string       `json:"source,omitempty"`
+	Severity log.Severity `json:"severity,omitempty"`
+	UID      pipeline.UID `json:"uid"`
+	// T is the activation, Last the newest match, Cleared the tombstone: nothing
+	// up to it activates.
+	T       pipeline.Order `json:"t,omitzero"`
+	Last    pipeline.Order `json:"last,omitzero"`
+	Cleared pipeline.Order `json:"cleared,omitzero"`
+	// Since and LastTime are T and Last by the wall clock.
+	Since    time.Time `json:"since,omitzero"`
+	LastTime time.Time `json:"last_time,omitzero"`
+	// Receiver told of it last.
+	Receiver string `json:"receiver,omitempty"`
+	// Armed is the boot clock from which its ttl runs, Paused how long it has
+	// stood still since; while Standing, it does so since PausedFrom.
+	Armed      time.Duration `json:"armed,omitempty"`
+	Paused     time.Duration `json:"paused,omitempty"`
+	PausedFrom time.Duration `json:"paused_from,omitempty"`
+	Standing   bool          `json:"standing,omitempty"`
+	// Hits are the matches that a threshold has gathered, by order; Fired those
+	// that it gave when it fired last.
+	Hits  []Hit          `json:"hits,omitempty"`
+	Fired []pipeline.UID `json:"fired,omitempty"`
+	// OKStart is the start of the first run that said ok of some instance, while
+	// the Node had told no instance of this one.
+	OKStart pipeline.BootTime `json:"ok_start,omitzero"`
+	// Level is set for checks.
+	Level *LevelState `json:"level,omitempty"`
+	// Used orders causes by use.
+	Used uint64 `json:"used"`
+}
+
+// Hit is a match that a threshold has gathered.
+type Hit struct {
+	Order pipeline.Order `json:"order"`
+	UID   pipeline.UID   `json:"uid"`
+}
+
+// LevelState is what a check has said lately.
+type LevelState struct {
+	// Streak is what it said last, problem or ok; unknown: nothing.
+	Streak pipeline.State `json:"streak"`
+	// Count is how often in a row, up to the threshold; Since the boot clock of
+	// the first; Settled whether it has been long and often enough.
+	Count   int           `json:"count,omitempty"`
+	Since   time.Duration `json:"since,omitempty"`
+	Settled bool          `json:"settled,omitempty"`
+	// Start is the start of the newest run.
+	Start pipeline.BootTime `json:"start"`
+}
+
+// active tells whether the cause holds its condition.
+func (c *Cause) active() bool { return c.State != pipeline.StateOK && c.Boot == "" }
+
+// FirstVerdictTimeout is how long after the start a check's first verdict is
+// waited for before the Node is told how things stand.
+const FirstVerdictTimeout = time.Minute
+
+// NewState returns the state of a node of which nothing is known.
+func NewState(node string, book *Book, now Now) *State {
+	s := &State{
+		Node: node, Boot: now.Current.ID, Types: map[string]*TypeState{}, Events: Causes{},
+		Rules: map[string]*RuleState{}, Receivers: map[string]*ReceiverState{},
+	}
+	s.Begin(book, now)
+	return s
+}
+
+// Begin makes a state ready for an agent that has just started: whatever boot
+// and configuration it was written in, [NewBoot] and [Reload] come after it.
+func (s *State) Begin(book *Book, now Now) {
+	s.Started = now.Instant
+	s.VerdictsIn, s.VerdictsBy = false, now.Boot+FirstVerdictTimeout
+	s.due = 0
+	clear(s.Receivers)
+	for _, rule := range s.Rules {
+		rule.Answered, rule.SaidEither, rule.SaidOK = false, false, false
+	}
+	for _, ts := range s.Types {
+		ts.Pin, ts.Healed = nil, nil
+	}
+	m := newStep(s, book, now)
+	for _, t := range book.types {
+		m.declare(t)
+	}
+	m.awaitVerdicts()
+	s.ConfigHash = book.hash
+	m.rearm()
+}
+
+// declare adds a type that is new.
+func (m *step) declare(t *bookType) *TypeState {
+	if ts, known := m.s.Types[t.Name]; known {
+		return ts
+	}
+	ts := &TypeState{Causes: Causes{}}
+	m.s.Types[t.Name] = ts
+	ts.Shown = m.condition(t, ts)
+	ts.Shown.LastTransitionTime = wholeSecond(m.now.Wall)
+	return ts
+}
+
+// Expect notes the receivers whose backlog comes before the state is settled.
+func (s *State) Expect(receivers []string) {
+	for _, id := range receivers {
+		if r := s.receiver(id); r.Backlog == "" {
+			r.Backlog = BacklogPending
+		}
+	}
+}
+
+func (s *State) receiver(id string) *ReceiverState {
+	r, known := s.Receivers[id]
+	if !known {
+		r = &ReceiverState{}
+		s.Receivers[id] = r
+	}
+	return r
+}
+
+func (s *State) rule(id string) *RuleState {
+	r, known := s.Rules[id]
+	if !known {
+		r = &RuleState{}
+		s.Rules[id] = r
+	}
+	return r
+}
+
+// backlogOver tells whether all that was found at start has been judged. A
+// source that cannot be read holds nobody up: its own timers stand still.
+func (s *State) backlogOver() bool {
+	for _, r := range s.Receivers {
+		if r.Backlog == BacklogPending && !r.Degraded {
+			return false
+		}
+	}
+	return true
+}
+
+// Settled tells whether the backlog and the first verdicts are in: before that
+// the Node is told nothing.
+func (s *State) Settled() bool { return s.VerdictsIn && s.backlogOver() }

@@ -1,0 +1,129 @@
+package condition
+
+import (
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// step is one input on its way through the machine.
+type step struct {
+	s    *State
+	book *Book
+	now  Now
+	out  Outcome
+}
+
+func newStep(s *State, book *Book, now Now) *step { return &step{s: s, book: book, now: now} }
+
+// Step judges an input and changes the state. It never fails: what makes no
+// sense changes nothing. Timers that are due by now act first.
+func (s *State) Step(book *Book, in Input, now Now) Outcome {
+	m := step{s: s, book: book, now: now}
+	m.timers()
+	switch in := in.(type) {
+	case *Match:
+		m.match(in)
+	case *Recovery:
+		m.recovery(in)
+	case *Verdict:
+		m.verdict(in)
+	case *OperatorClear:
+		m.clear(in)
+	case *NewBoot:
+		m.newBoot()
+	case *Reload:
+		m.reload(in.Old)
+	case *BacklogEnd:
+		m.backlogEnd(in)
+	case *FirstVerdicts:
+		m.firstVerdicts()
+	case *SourceState:
+		m.sourceState(in)
+	case *Seed:
+		m.seed(in)
+	case *Patched:
+		m.patched(in)
+	case *Deleted:
+		m.deleted(in)
+	case *Tick:
+	}
+	return m.out
+}
+
+// NextTimer returns the boot clock at which a [Tick] may have something to do.
+func (s *State) NextTimer() (at time.Duration, ok bool) { return s.due, s.due != 0 }
+
+// arm notes that a timer is due at an instant of the boot clock.
+func (m *step) arm(at time.Duration) {
+	if m.s.due == 0 || at < m.s.due {
+		m.s.due = max(at, 1)
+	}
+}
+
+// timers lets all timers act that are due by now.
+func (m *step) timers() {
+	if m.s.due == 0 || m.now.Boot < m.s.due {
+		return
+	}
+	if !m.s.VerdictsIn && m.now.Boot >= m.s.VerdictsBy {
+		m.firstVerdicts()
+	}
+	for _, t := range m.book.types {
+		ts := m.s.Types[t.Name]
+		if m.s.backlogOver() {
+			m.expire(t, ts, m.now.Boot)
+		}
+		m.updateMessage(t, ts)
+	}
+	m.rearm()
+}
+
+// rearm finds out anew when the next timer is due.
+func (m *step) rearm() {
+	m.s.due = 0
+	if !m.s.VerdictsIn {
+		m.arm(m.s.VerdictsBy)
+	}
+	for _, t := range m.book.types {
+		ts := m.s.Types[t.Name]
+		if ts.Update != nil {
+			m.arm(ts.UpdatedAt + updateInterval)
+		}
+		if !t.hasTTL || !m.s.backlogOver() {
+			continue
+		}
+		for _, c := range ts.Causes {
+			if due, ok := m.dueAt(c); ok && !c.Standing {
+				m.arm(due)
+			}
+		}
+	}
+}
+
+// orderOf fills in the current boot where a source does not know it.
+func (m *step) orderOf(in *Occurrence) pipeline.Order {
+	order := in.Order
+	if order.Boot.ID == "" {
+		order.Boot.ID = m.s.Boot
+	}
+	return order
+}
+
+// end makes a cause inactive. What it had gathered is forgotten, and nothing up
+// to the tombstone activates it again.
+func (m *step) end(c *Cause, tombstone pipeline.Order) {
+	c.State, c.Restored = pipeline.StateOK, false
+	c.Hits = c.Hits[:0]
+	c.Standing, c.Paused = false, 0
+	m.s.freed++
+	m.out.trace = traceChange
+	if tombstone != (pipeline.Order{}) {
+		m.s.raise(&c.Cleared, tombstone)
+	}
+}
+
+// told returns what a transition says of a cause.
+func (c *Cause) told() pipeline.Cause {
+	return pipeline.Cause{Rule: c.Rule, Instance: c.Instance, Reason: c.Reason, Message: c.Message}
+}

@@ -1,0 +1,289 @@
+package condition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// ErrUnknownCondition is returned for a condition type that is not declared.
+var ErrUnknownCondition = errors.New("no such condition")
+
+// ErrNotConfigured is returned by a store that has no configuration yet.
+var ErrNotConfigured = errors.New("the condition store has no configuration")
+
+// ErrSeeded is returned for a seed that nobody waits for.
+var ErrSeeded = errors.New("the condition store waits for no seed")
+
+// Options are what a store needs.
+type Options struct {
+	Clock pipeline.Clock
+	// Boot is the boot that the agent runs in.
+	Boot pipeline.Boot
+	// Node is the node's name.
+	Node   string
+	Logger *slog.Logger
+	// ExpectSeed tells that an exporter will bring the Node's conditions. Until
+	// then transitions are provisional.
+	ExpectSeed bool
+}
+
+// Store is the one holder of the conditions' state. Processors, timers, the
+// operator, reloads and the Node feed it; it gives each transition, in order and
+// once, to all sinks. All methods are safe for concurrent use, but a sink must
+// not call any that changes something from within its Consume.
+type Store struct {
+	options  Options
+	problems problemCounts
+	timer    timer
+
+	// input serialises inputs and the publication of what they bring about.
+	input sync.Mutex
+	sinks []pipeline.Consumer
+	match Match // reused from match to match
+	names interned
+
+	// mu guards the rest; it is never held while a sink is called.
+	mu      sync.RWMutex
+	book    *Book
+	state   *State
+	journal *Journal
+	told    map[pipeline.UID]bool // while the journal is kept
+	strange map[string]bool       // unknown rules that were logged
+	settled chan struct{}
+}
+
+// Result is what the processor that brought a record needs to know.
+type Result struct {
+	// Fired is a problem that acts on no condition: it goes on down the pipeline.
+	Fired *pipeline.Problem
+	// Dropped tells why the record was not heard; empty: it was.
+	Dropped Drop
+	// JoinedOther tells that a match joined the instance (other), because there
+	// is no room for more instances.
+	JoinedOther bool
+}
+
+// NewStore makes a store. It judges nothing before [Store.Configure].
+func NewStore(options Options) *Store {
+	return &Store{
+		options: options, timer: newTimer(), names: interned{}, strange: map[string]bool{}, settled: make(chan struct{}),
+	}
+}
+
+// Configure gives the store its configuration, the first time and at each
+// reload. The sinks are told what a reload changes.
+func (s *Store) Configure(config *Config) error {
+	book, err := NewBook(config)
+	if err != nil {
+		return fmt.Errorf("configure the conditions: %w", err)
+	}
+	s.input.Lock()
+	defer s.input.Unlock()
+	now := s.now()
+	if s.book == nil {
+		s.begin(book, now)
+		return nil
+	}
+	_, err = s.step(context.Background(), &Reload{Old: s.book}, book, now)
+	s.timer.poke()
+	return err
+}
+
+func (s *Store) begin(book *Book, now Now) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.book, s.state = book, NewState(s.options.Node, book, now)
+	s.problems.publish(book)
+	if s.options.ExpectSeed {
+		s.journal, s.told = NewJournal(s.state, book, now), map[pipeline.UID]bool{}
+	}
+	s.settle()
+}
+
+func (s *Store) now() Now {
+	return Now{Instant: s.options.Clock.Now(), Current: s.options.Boot}
+}
+
+// ExpectBacklogs names the receivers whose backlog must have been judged before
+// timers act and the Node is told anything. It is called before they start.
+func (s *Store) ExpectBacklogs(receivers []string) {
+	s.input.Lock()
+	defer s.input.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == nil {
+		return
+	}
+	s.state.Expect(receivers)
+	if s.journal != nil {
+		s.journal.Expect(receivers)
+	}
+}
+
+// Apply judges a record: a problem, a recovery, a verdict or the end of a
+// backlog. Other records do nothing. Transitions go to the sinks before Apply
+// returns; the error is theirs, and means that they are shutting down.
+func (s *Store) Apply(ctx context.Context, record *pipeline.Record) (Result, error) {
+	s.input.Lock()
+	defer s.input.Unlock()
+	if s.book == nil {
+		return Result{}, ErrNotConfigured
+	}
+	in := s.inputOf(record)
+	if in == nil {
+		return Result{}, nil
+	}
+	out, err := s.step(ctx, in, s.book, s.now())
+	if out.Dropped == DropUnknownRule {
+		s.logUnknown(record.Problem.Rule)
+	}
+	return Result{Fired: out.Fired, Dropped: out.Dropped, JoinedOther: out.JoinedOther}, err
+}
+
+// Clear ends all causes of a condition for the operator. The request's id makes
+// the identity of the Event: the same request told twice makes one.
+func (s *Store) Clear(ctx context.Context, conditionType, requestID string) error {
+	s.input.Lock()
+	defer s.input.Unlock()
+	if s.book == nil {
+		return ErrNotConfigured
+	}
+	if s.book.byType[conditionType] == nil {
+		return fmt.Errorf("clear condition %q: %w; there are: %s", conditionType, ErrUnknownCondition, strings.Join(s.book.names(), ", "))
+	}
+	_, err := s.step(ctx, &OperatorClear{Type: conditionType, RequestID: requestID}, s.book, s.now())
+	return err
+}
+
+func (b *Book) names() []string {
+	names := make([]string, 0, len(b.types))
+	for _, t := range b.types {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// SourceDegraded tells whether a receiver cannot read its source. The timers of
+// the causes that it feeds stand still meanwhile.
+func (s *Store) SourceDegraded(receiver string, degraded bool) {
+	s.tell(&SourceState{Receiver: receiver, Degraded: degraded})
+}
+
+// FirstVerdictsIn ends the waiting for the first verdicts of checks.
+func (s *Store) FirstVerdictsIn() { s.tell(&FirstVerdicts{}) }
+
+// NotePatched tells that the Node has accepted a condition.
+func (s *Store) NotePatched(c pipeline.Condition) {
+	s.tell(&Patched{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime})
+}
+
+// NoteDeleted tells that a type of [Store.Deletions] is gone from the Node.
+func (s *Store) NoteDeleted(conditionType string) { s.tell(&Deleted{Type: conditionType}) }
+
+// tell judges an input whose sinks' refusal nobody waits for.
+func (s *Store) tell(in Input) {
+	s.input.Lock()
+	defer s.input.Unlock()
+	if s.book == nil {
+		return
+	}
+	if _, err := s.step(context.Background(), in, s.book, s.now()); err != nil {
+		s.options.Logger.Debug("an exporter that is shutting down refused a transition", "error", err)
+	}
+	s.timer.poke()
+}
+
+// step judges an input and publishes what it brings about. The caller holds
+// s.input.
+func (s *Store) step(ctx context.Context, in Input, book *Book, now Now) (Outcome, error) {
+	s.mu.Lock()
+	before, armed := s.state.NextTimer()
+	out := s.state.Step(book, in, now)
+	if book != s.book {
+		s.book = book
+		s.problems.publish(book)
+	}
+	if s.journal != nil {
+		s.note(in, now, &out)
+	}
+	s.problems.note(book, &out)
+	s.settle()
+	after, rearmed := s.state.NextTimer()
+	s.mu.Unlock()
+	if rearmed && (!armed || after < before) {
+		s.timer.poke()
+	}
+	return out, s.publish(ctx, out.Changes, now)
+}
+
+// note keeps an input for a late seed. The caller holds s.mu.
+func (s *Store) note(in Input, now Now, out *Outcome) {
+	overflows := s.journal.Overflows
+	s.journal.Note(keep(in), s.book, now, out)
+	if s.journal.Overflows > overflows {
+		s.options.Logger.Warn("too much has happened before the Node's conditions could be read: " +
+			"the oldest of it will be judged without them")
+	}
+	for i := range out.Changes {
+		out.Changes[i].Provisional = true
+		s.told[out.Changes[i].UID] = true
+	}
+}
+
+// settle tells that the Node may be told, once it may.
+func (s *Store) settle() {
+	select {
+	case <-s.settled:
+	default:
+		if s.journal == nil && s.state.Settled() {
+			close(s.settled)
+		}
+	}
+}
+
+// Settled is closed once the Node's conditions, the backlogs and the first
+// verdicts are in. Nothing is patched before.
+func (s *Store) Settled() <-chan struct{} { return s.settled }
+
+// Seed gives the store what the Node says of its conditions, early or late. It
+// is called once.
+func (s *Store) Seed(ctx context.Context, seed Seed) error {
+	s.input.Lock()
+	defer s.input.Unlock()
+	if s.book == nil {
+		return ErrNotConfigured
+	}
+	if s.journal == nil {
+		return ErrSeeded
+	}
+	now := s.now()
+	out := s.replay(&seed, now)
+	for _, c := range out.Unexplained {
+		s.options.Logger.Warn("no rule explains a cause that the Node shows; it stays until a boot or until you clear it",
+			"condition", c.Type, "reason", c.Reason, "message", c.Message, "command", "otelnpd conditions clear "+c.Type)
+	}
+	s.timer.poke()
+	err := s.publish(ctx, out.Changes, now)
+	return errors.Join(err, s.snapshot(ctx, now))
+}
+
+func (s *Store) replay(seed *Seed, now Now) Outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state, out := s.journal.Seed(seed, s.book, now)
+	state.keepEvents(s.state, s.book)
+	s.state = state
+	for i := range out.Changes {
+		out.Changes[i].Repeated = s.told[out.Changes[i].UID]
+	}
+	s.problems.note(s.book, &out)
+	s.journal, s.told = nil, nil
+	s.settle()
+	return out
+}

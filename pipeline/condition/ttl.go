@@ -1,0 +1,122 @@
+package condition
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// armTTL lets the cause's ttl run from its newest match.
+func (m *step) armTTL(rule *bookRule, c *Cause) {
+	ttl := rule.ttl()
+	if ttl == 0 {
+		return
+	}
+	m.runTTL(rule, c, c.Last.Boot.At)
+	if !c.Standing {
+		m.arm(c.Armed + ttl)
+	}
+}
+
+// runTTL starts a ttl anew from an instant of the boot clock. It stands still at
+// once if a source of the rule is degraded.
+func (m *step) runTTL(rule *bookRule, c *Cause, from time.Duration) {
+	c.Armed, c.Paused, c.Standing = from, 0, false
+	if since, degraded := m.degradedSince(rule); degraded {
+		c.Standing, c.PausedFrom = true, max(since, from)
+	}
+}
+
+// degradedSince tells since when a source of the rule cannot be read.
+func (m *step) degradedSince(rule *bookRule) (since time.Duration, degraded bool) {
+	for id, r := range m.s.Receivers {
+		if r.Degraded && rule.hearsReceiver(id) && (!degraded || r.Since < since) {
+			since, degraded = r.Since, true
+		}
+	}
+	return since, degraded
+}
+
+// dueAt returns the boot clock at which a timer ends the cause, were its sources
+// all well from now on.
+func (m *step) dueAt(c *Cause) (time.Duration, bool) {
+	rule := m.book.byRule[c.Rule]
+	if rule == nil || !c.active() || rule.ttl() == 0 {
+		return 0, false
+	}
+	return c.Armed + rule.ttl() + c.Paused, true
+}
+
+// expire ends the causes of a type whose ttl has run out by an instant of the
+// boot clock, each at its own time.
+func (m *step) expire(t *bookType, ts *TypeState, by time.Duration) {
+	if !t.hasTTL {
+		return
+	}
+	type ending struct {
+		*Cause
+		due time.Duration
+	}
+	var over []ending
+	for _, c := range ts.Causes {
+		due, ok := m.dueAt(c)
+		if ok && due <= by && (!c.Standing || due <= c.PausedFrom) {
+			over = append(over, ending{c, due})
+		}
+	}
+	slices.SortFunc(over, func(x, y ending) int { return cmp.Or(cmp.Compare(x.due, y.due), x.compare(y.Key)) })
+	for _, e := range over {
+		m.endByTTL(t, ts, e.Cause, e.due)
+	}
+}
+
+// endByTTL ends a cause. Its tombstone is its newest match: a line that comes
+// after that tells of the problem anew.
+func (m *step) endByTTL(t *bookType, ts *TypeState, c *Cause, due time.Duration) {
+	m.end(c, c.Last)
+	m.show(t, ts, turn{
+		uid: pipeline.CauseUID("ttl", c.UID.String()), time: m.now.wallAt(due), order: m.now.orderAt(due), cause: c,
+	})
+	if c.FromNode {
+		m.remove(ts.Causes, c)
+	}
+}
+
+// sourceState notes whether a receiver can read its source. While it cannot, the
+// timers of the rules that it feeds stand still: silence is not health.
+func (m *step) sourceState(in *SourceState) {
+	r := m.s.receiver(in.Receiver)
+	if r.Degraded == in.Degraded {
+		return
+	}
+	r.Degraded, r.Since = in.Degraded, m.now.Boot
+	for _, t := range m.book.types {
+		if !t.hasTTL {
+			continue
+		}
+		for _, c := range m.s.Types[t.Name].Causes {
+			m.standStill(c, in.Receiver)
+		}
+	}
+	if m.s.backlogOver() {
+		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot))
+	}
+	m.rearm()
+}
+
+func (m *step) standStill(c *Cause, receiver string) {
+	rule := m.book.byRule[c.Rule]
+	if rule == nil || rule.ttl() == 0 || !c.active() || !rule.hearsReceiver(receiver) {
+		return
+	}
+	_, degraded := m.degradedSince(rule)
+	switch {
+	case degraded && !c.Standing:
+		c.Standing, c.PausedFrom = true, max(m.now.Boot, c.Armed)
+	case !degraded && c.Standing:
+		c.Standing = false
+		c.Paused += max(0, m.now.Boot-c.PausedFrom)
+	}
+}
