@@ -1,0 +1,102 @@
+package kmsg
+
+import "github.com/otelnpd/otelnpd/pipeline"
+
+// maxBatch is the most records in a batch.
+const maxBatch = 256
+
+// Batch is what a subscriber is given at once. It is valid only during the call
+// that brings it, its records and their bytes as well.
+type Batch struct {
+	// Records come in the order of their sequence numbers.
+	Records []Record
+	// Lost are records that were lost since the batch before.
+	Lost Loss
+	// Next is the sequence number behind all that this batch and those before
+	// account for, be it received or lost.
+	Next uint64
+	// BacklogEnd tells that all records which were there at the start are through,
+	// with this batch.
+	BacklogEnd bool
+	// Now is when the batch was made.
+	Now pipeline.Instant
+
+	read uint64 // records that were read for it, those that are none included
+}
+
+func (b *Batch) isEmpty() bool {
+	return len(b.Records) == 0 && b.Lost.Total() == 0 && !b.BacklogEnd
+}
+
+// assembler makes batches. Its memory is used again for each.
+type assembler struct {
+	clock   pipeline.Clock
+	offsets *offsets
+	deliver func(Batch)
+	batch   Batch
+}
+
+// entries decodes what a queue held and delivers it.
+func (a *assembler) entries(entries []byte) {
+	for len(entries) > 0 {
+		var kind byte
+		var entry []byte
+		switch kind, entry, entries = nextEntry(entries); kind {
+		case kindNote:
+			a.note(noteFrom(entry))
+		case kindFirstLive:
+			a.note(note{backlogEnd: true})
+			fallthrough
+		case kindRecord:
+			wall, boot, raw := recordFrom(entry)
+			a.record(raw, wall, boot)
+		}
+	}
+	a.flush()
+}
+
+// record adds one record; wall and boot are the clocks when it was read, if it
+// was just written, else 0.
+func (a *assembler) record(raw []byte, wall, boot int64) {
+	a.batch.read++
+	a.batch.Records = append(a.batch.Records, Record{})
+	record := &a.batch.Records[len(a.batch.Records)-1]
+	if err := Parse(record, raw); err != nil {
+		a.batch.Records = a.batch.Records[:len(a.batch.Records)-1]
+		next := uint64(0)
+		if sequence, ok := sequenceOf(raw); ok {
+			next = sequence + 1
+		}
+		lost := Loss{}
+		lost[Malformed] = 1
+		a.note(note{lost: lost, next: next})
+		return
+	}
+	if wall != 0 {
+		a.offsets.measure(wall, boot, record.Microseconds)
+	}
+	a.offsets.times(record)
+	a.batch.Next = record.Sequence + 1
+	if len(a.batch.Records) == maxBatch {
+		a.flush()
+	}
+}
+
+func (a *assembler) note(n note) {
+	a.batch.Lost.add(n.lost)
+	a.batch.Next = max(a.batch.Next, n.next)
+	if n.backlogEnd {
+		a.batch.BacklogEnd = true
+		a.flush()
+	}
+}
+
+// flush delivers what has come since the last time.
+func (a *assembler) flush() {
+	if a.batch.isEmpty() {
+		return
+	}
+	a.batch.Now = a.clock.Now()
+	a.deliver(a.batch)
+	a.batch = Batch{Records: a.batch.Records[:0], Next: a.batch.Next}
+}

@@ -1,0 +1,104 @@
+package kmsg
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	source "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
+)
+
+// Config is the configuration of a kmsg receiver.
+type Config struct {
+	// Path of the kernel's log, below the host's root.
+	Path string `yaml:"path"`
+	// Lookback says how far the receiver reads back when it starts: boot (all
+	// that the kernel still has), a time like 10m, or now (also 0).
+	Lookback Lookback `yaml:"lookback"`
+	// Delay after the boot: what is older is skipped.
+	Delay time.Duration `yaml:"delay"`
+	// Facilities to take (kern, user, daemon …); empty takes all.
+	Facilities []string `yaml:"facilities"`
+	// MinSeverity is the least grave severity to take, emerg to debug; empty
+	// takes all.
+	MinSeverity string `yaml:"min_severity"`
+}
+
+// DefaultConfig reads all of this boot from /dev/kmsg.
+func DefaultConfig() *Config {
+	return &Config{Path: "/dev/kmsg", Lookback: LookbackBoot}
+}
+
+// Validate reports all that is wrong.
+func (c *Config) Validate() error {
+	var errs []error
+	if !filepath.IsAbs(c.Path) {
+		errs = append(errs, pipeline.At("path", fmt.Errorf("%q is no absolute path: write for example /dev/kmsg", c.Path)))
+	}
+	if c.Lookback < 0 && c.Lookback != LookbackBoot {
+		errs = append(errs, pipeline.At("lookback", fmt.Errorf("%s is negative: write boot, now or a time like 10m", c.Lookback)))
+	}
+	if c.Delay < 0 {
+		errs = append(errs, pipeline.At("delay", fmt.Errorf("%s is negative: write 0 or a time like 5m", c.Delay)))
+	}
+	for i, name := range c.Facilities {
+		if _, ok := source.ParseFacility(name); !ok {
+			errs = append(errs, pipeline.At(fmt.Sprintf("facilities[%d]", i),
+				fmt.Errorf("%q is no facility: write one of %s", name, strings.Join(source.FacilityNames(), ", "))))
+		}
+	}
+	if _, ok := source.ParseSeverity(c.MinSeverity); !ok && c.MinSeverity != "" {
+		errs = append(errs, pipeline.At("min_severity",
+			fmt.Errorf("%q is no severity: write one of %s", c.MinSeverity, strings.Join(source.SeverityNames(), ", "))))
+	}
+	return errors.Join(errs...)
+}
+
+// Lookback says how far to read back at start: a time, 0 for from now on, or
+// LookbackBoot.
+type Lookback time.Duration
+
+// LookbackBoot reads all of this boot.
+const LookbackBoot Lookback = math.MinInt64
+
+// String returns boot, now or the time.
+func (l Lookback) String() string {
+	switch l {
+	case LookbackBoot:
+		return "boot"
+	case 0:
+		return "now"
+	default:
+		return time.Duration(l).String()
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (l Lookback) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *Lookback) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "boot":
+		*l = LookbackBoot
+		return nil
+	case "now":
+		*l = 0
+		return nil
+	}
+	duration, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no lookback: write boot, now or a time like 10m", text)
+	}
+	*l = Lookback(duration)
+	return nil
+}
+
+// reaches tells whether a line of the backlog that is so old is wanted.
+func (l Lookback) reaches(age time.Duration) bool {
+	return l == LookbackBoot || l > 0 && age <= time.Duration(l)
+}

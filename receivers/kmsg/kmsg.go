@@ -1,0 +1,166 @@
+// Package kmsg receives the kernel's log from /dev/kmsg: lines as records, and a
+// record that tells of lost ones.
+package kmsg
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	source "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
+)
+
+// Receiver passes on the kernel's log. Its reader belongs to all receivers on the
+// same path.
+type Receiver struct {
+	shared   *source.Shared
+	settings pipeline.Settings
+	config   *Config
+	next     pipeline.Consumer
+	losses   losses
+	id       string
+	wanted   filter
+
+	subscription *source.Subscription // set by Start
+	cancel       context.CancelFunc   // ends what Consume is given
+
+	// The rest belongs to the source's goroutine, once started.
+	started    pipeline.Instant
+	live       bool   // the backlog is over
+	accounted  uint64 // the sequence number behind what came so far
+	records    []pipeline.Record
+	attributes []source.Attributes
+}
+
+var _ pipeline.Component = (*Receiver)(nil)
+
+// Start opens the kernel's log, or reports why it cannot be read; then it is
+// tried again. Lines that are written after Start are not backlog.
+func (r *Receiver) Start(ctx context.Context) error {
+	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	r.started = r.settings.Clock.Now()
+	r.subscription = r.shared.Subscribe(r.settings.Host.Path(r.config.Path), r.settings.Host.Proc, source.Subscriber{
+		Batch: func(batch source.Batch) { r.pass(ctx, batch) },
+		State: r.report,
+	})
+	return nil
+}
+
+// Shutdown passes on what has been read, as far as ctx lets, and leaves the
+// reader; the last receiver ends it.
+func (r *Receiver) Shutdown(ctx context.Context) error {
+	if r.subscription == nil {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, r.cancel)
+	defer stop()
+	err := r.subscription.Close(ctx)
+	r.cancel()
+	return err
+}
+
+func (r *Receiver) report(fault *source.Fault) {
+	if fault == nil {
+		r.settings.Report(pipeline.Status{State: pipeline.ComponentOK})
+		return
+	}
+	r.settings.Report(pipeline.Status{
+		State: pipeline.ComponentDegraded, Reason: fault.Reason, Remedy: fault.Remedy, Err: fault,
+	})
+}
+
+// pass makes records of a batch and sends them to the next stage.
+func (r *Receiver) pass(ctx context.Context, batch source.Batch) {
+	r.records, r.attributes = r.records[:0], r.attributes[:0]
+	if batch.Lost.Total() > 0 {
+		r.lose(ctx, &batch)
+	}
+	lines := r.lines(&batch)
+	if batch.BacklogEnd {
+		r.live = true
+		r.records = append(r.records, pipeline.Record{
+			Time: batch.Now.Wall, ObservedTime: batch.Now.Wall,
+			Boot:      pipeline.BootTime{ID: r.settings.Boot.ID, At: batch.Now.Boot},
+			EventName: pipeline.EventBacklogEnd, Receiver: r.id, Place: r.place(batch.Next),
+		})
+	}
+	r.accounted = batch.Next
+	if len(r.records) == 0 {
+		return
+	}
+	if err := r.next.Consume(ctx, r.records); err != nil {
+		r.losses.add(ctx, reasonRefused, lines)
+		r.settings.Logger.Debug("the pipelines are shutting down and took no more lines", "lines", lines, "error", err)
+	}
+}
+
+// lines appends the batch's lines that are wanted and tells how many.
+func (r *Receiver) lines(batch *source.Batch) (count uint64) {
+	for i := range batch.Records {
+		line := &batch.Records[i]
+		if !r.takes(line) {
+			continue
+		}
+		count++
+		r.attributes = append(r.attributes, source.Attributes{Record: line})
+		r.records = append(r.records, pipeline.Record{
+			Time: line.Time, ObservedTime: batch.Now.Wall,
+			Boot:     pipeline.BootTime{ID: r.settings.Boot.ID, At: line.Boot},
+			Severity: line.OTelSeverity(),
+			Receiver: r.id,
+			Body:     bytes.TrimSpace(line.Text),
+			Place:    r.place(line.Sequence),
+		})
+	}
+	// Only now do the attributes stay where they are.
+	next := 0
+	for i := range r.records {
+		if r.records[i].IsLine() {
+			r.records[i].Attributes = &r.attributes[next]
+			next++
+		}
+	}
+	return count
+}
+
+func (r *Receiver) place(sequence uint64) pipeline.Place {
+	return pipeline.Place{Scope: r.settings.Boot.ID, Source: "kmsg", Position: sequence}
+}
+
+// takes tells whether a line is to be passed on. The backlog is known by its
+// sequence numbers: by the clock, lines of the first moments would be lost.
+func (r *Receiver) takes(line *source.Record) bool {
+	if line.Boot < r.config.Delay {
+		return false
+	}
+	if !r.live && !r.config.Lookback.reaches(r.started.Boot-line.Boot) {
+		return false
+	}
+	return r.wanted.takes(line)
+}
+
+// filter tells by facility and severity which lines are wanted.
+type filter struct {
+	facilities  map[int]bool // nil: all
+	maxSeverity int          // greater numbers are less grave
+}
+
+func newFilter(config *Config) filter {
+	f := filter{maxSeverity: len(source.SeverityNames())}
+	if severity, ok := source.ParseSeverity(config.MinSeverity); ok {
+		f.maxSeverity = severity
+	}
+	for _, name := range config.Facilities {
+		if facility, ok := source.ParseFacility(name); ok {
+			if f.facilities == nil {
+				f.facilities = map[int]bool{}
+			}
+			f.facilities[facility] = true
+		}
+	}
+	return f
+}
+
+func (f *filter) takes(line *source.Record) bool {
+	return line.Severity <= f.maxSeverity && (f.facilities == nil || f.facilities[line.Facility])
+}

@@ -1,0 +1,66 @@
+package kmsg
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.opentelemetry.io/otel/log"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	source "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
+)
+
+// What the record that tells of lost records says.
+const (
+	// RuleLost is the id of the rule that it names.
+	RuleLost = "otelnpd/kmsg-records-lost"
+	// ReasonLost is its reason.
+	ReasonLost = "KernelLogRecordsLost"
+)
+
+// lose counts what was lost and appends a record that tells of it.
+func (r *Receiver) lose(ctx context.Context, batch *source.Batch) {
+	for reason, n := range batch.Lost {
+		if n > 0 {
+			r.losses.add(ctx, source.Reason(reason).String(), n) //nolint:gosec // an index of the array
+		}
+	}
+	place := r.place(r.accounted)
+	r.records = append(r.records, pipeline.Record{
+		Time: batch.Now.Wall, ObservedTime: batch.Now.Wall,
+		Boot:      pipeline.BootTime{ID: r.settings.Boot.ID, At: batch.Now.Boot},
+		Severity:  log.SeverityWarn,
+		EventName: pipeline.EventProblem,
+		Receiver:  r.id,
+		Place:     place,
+		Problem: &pipeline.Problem{
+			UID:      pipeline.ProblemUID(r.settings.Node, place, RuleLost),
+			Rule:     RuleLost,
+			Reason:   ReasonLost,
+			Message:  lostMessage(batch.Lost),
+			Severity: log.SeverityWarn,
+			Source:   "otelnpd",
+			State:    pipeline.StateProblem,
+			Count:    1,
+		},
+	})
+}
+
+var lostBecause = map[source.Reason]string{
+	source.Overrun:   "overwritten by the kernel before they were read",
+	source.QueueFull: "dropped because they came faster than they could be processed",
+	source.TooLong:   "too long",
+	source.Malformed: "malformed",
+}
+
+// lostMessage says how many records were lost and why.
+func lostMessage(lost source.Loss) string {
+	var parts []string
+	for _, reason := range source.Reasons() {
+		if n := lost[reason]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, lostBecause[reason]))
+		}
+	}
+	return fmt.Sprintf("kernel log records were lost: %s", strings.Join(parts, ", "))
+}
