@@ -19,9 +19,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel/attribute"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
@@ -62,7 +62,7 @@ type Telemetry struct {
 }
 
 // New makes the registry, both MeterProviders and the metrics of the agent as a
-// whole: build info, components, process and Go runtime.
+// whole: build info, components and the process.
 func New(config Config) (*Telemetry, error) {
 	t := &Telemetry{registry: prometheus.NewRegistry()}
 	about := aboutAgent(config)
@@ -75,7 +75,7 @@ func New(config Config) (*Telemetry, error) {
 		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithoutSuffixes)); err != nil {
 		return nil, fmt.Errorf("make the metrics by node-problem-detector's names: %w", err)
 	}
-	if err := registerRuntime(t.registry); err != nil {
+	if err := t.registry.Register(process{started: time.Now()}); err != nil {
 		return nil, fmt.Errorf("register the metrics of the process: %w", err)
 	}
 	if err := observeAgent(t.semconv.Meter(Scope), config); err != nil {
@@ -130,15 +130,4 @@ func aboutAgent(config Config) *resource.Resource {
 		about = append(about, attribute.String("k8s.node.name", config.Node))
 	}
 	return resource.NewSchemaless(about...)
-}
-
-// registerRuntime adds what every Prometheus dashboard knows of a process
-// (process_resident_memory_bytes, process_cpu_seconds_total, process_open_fds)
-// and the few figures of the Go runtime that do not stop the world or copy its
-// thirty memory statistics.
-func registerRuntime(registry prometheus.Registerer) error {
-	return errors.Join(
-		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
-		registry.Register(collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled())),
-	)
 }
