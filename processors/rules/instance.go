@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -65,11 +66,13 @@ func (r *rule) instanceOfTemplate() func(string) (string, bool) {
 		if r.window != nil && r.window.Suffix != "" {
 			message = strings.TrimSuffix(message, suffixSeparator+r.window.Suffix)
 		}
-		values, ok := r.message.read(inverse, message)
+		values, ok := r.message.read(inverse.greedy, message)
 		if !ok {
 			return "", false
 		}
-		return r.instance.fill(values), true
+		// Where two readings are possible, neither is taken.
+		others, ok := r.message.read(inverse.lazy, message)
+		return r.instance.fill(values), ok && maps.Equal(values, others)
 	}
 }
 

@@ -147,7 +147,8 @@ func (c *Config) readPack(name string) (data []byte, file string, err error) {
 		return nil, "", errors.New("is empty: write the name of a built-in pack, or the path of a file")
 	}
 	if isPath(name) {
-		data, err = readBounded(os.DirFS(filepath.Dir(name)), filepath.Base(name))
+		path := filepath.Clean(name)
+		data, err = readBounded(os.DirFS(filepath.Dir(path)), filepath.Base(path))
 		if err != nil {
 			return nil, "", fmt.Errorf("read pack %q: %w", name, err)
 		}

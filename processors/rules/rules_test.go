@@ -32,6 +32,11 @@ func problems(t testing.TB, config *rules.Config, batches ...[]pipeline.Record) 
 	return sink.Records()
 }
 
+func settings(t testing.TB) pipeline.Settings {
+	t.Helper()
+	return pipelinetest.Settings(t, "rules")
+}
+
 func kernelConfig() *rules.Config {
 	config := rules.DefaultConfig(packs.FS)
 	config.Packs = []string{"kernel"}

@@ -110,12 +110,13 @@ func (b bound) render(to, text []byte, match []int) []byte {
 	return to
 }
 
-// inverse returns a pattern that finds the groups in a text that the template
-// made from a match of re, and the template's group names in order. A group's
-// text must be what the group itself can match.
-func (t *template) inverse(parsed *syntax.Regexp) (*regexp.Regexp, error) {
+// inverse is the template turned round: it finds the groups in a text that the
+// template made. A group's text must be what the group itself can match.
+type inverse struct{ greedy, lazy *regexp.Regexp }
+
+// inverse turns the template over the groups of a pattern round.
+func (t *template) inverse(parsed *syntax.Regexp) (inverse, error) {
 	pattern := strings.Builder{}
-	pattern.WriteString(`\A`)
 	for i, part := range t.parts {
 		if part.group == "" {
 			pattern.WriteString(regexp.QuoteMeta(part.text))
@@ -123,8 +124,12 @@ func (t *template) inverse(parsed *syntax.Regexp) (*regexp.Regexp, error) {
 		}
 		fmt.Fprintf(&pattern, `(?P<%s>%s)`, groupName(i), groupPattern(parsed, part.group))
 	}
-	pattern.WriteString(`\z`)
-	return regexp.Compile(pattern.String())
+	greedy, err := regexp.Compile(`\A` + pattern.String() + `\z`)
+	if err != nil {
+		return inverse{}, err
+	}
+	lazy, err := regexp.Compile(`\A(?U:` + pattern.String() + `)\z`)
+	return inverse{greedy: greedy, lazy: lazy}, err
 }
 
 // groupName names the group of the template's i-th part in its inverse.
