@@ -156,3 +156,9 @@ func hexDigit(c byte) (byte, bool) {
 		return 0, false
 	}
 }
+
+// IsRecord tells whether a line begins as records of /dev/kmsg do.
+func IsRecord(line []byte) bool {
+	_, _, err := parseHeader(line)
+	return err == nil
+}
