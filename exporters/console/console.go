@@ -14,10 +14,11 @@ import (
 
 // exporter formats records into its outbox, from which one goroutine writes.
 type exporter struct {
-	format format
-	outbox *outbox.Outbox[[]byte]
-	status *status
-	writer *writer
+	format  format
+	outbox  *outbox.Outbox[[]byte]
+	status  *status
+	writer  *writer
+	patient bool
 
 	ended  chan struct{} // closed when the writer has ended
 	cancel func()        // makes it end; nil before Start
@@ -49,16 +50,12 @@ func (e *exporter) Start(context.Context) error { //nolint:contextcheck // the w
 }
 
 // Consume takes problems and transitions into the outbox and never waits for
-// the output.
-func (e *exporter) Consume(_ context.Context, batch []pipeline.Record) error {
-	var entries []outbox.Entry[[]byte]
-	for i := range batch {
-		severity, wanted := severityOf(&batch[i])
-		if !wanted {
-			continue
-		}
-		if text := e.format(&batch[i]); text != nil {
-			entries = append(entries, outbox.Entry[[]byte]{Item: text, Size: len(text), Severity: severity})
+// the output, unless it was asked to.
+func (e *exporter) Consume(ctx context.Context, batch []pipeline.Record) error {
+	entries := e.entries(batch)
+	if e.patient {
+		if err := e.outbox.WaitForRoom(ctx, entries...); err != nil {
+			return fmt.Errorf("exporter %s waits for its output: %w", Type, err)
 		}
 	}
 	dropped, err := e.outbox.Put(entries...)
@@ -73,6 +70,21 @@ func (e *exporter) Consume(_ context.Context, batch []pipeline.Record) error {
 		})
 	}
 	return nil
+}
+
+// entries are the records of a batch that are written, as text.
+func (e *exporter) entries(batch []pipeline.Record) []outbox.Entry[[]byte] {
+	var entries []outbox.Entry[[]byte]
+	for i := range batch {
+		severity, wanted := severityOf(&batch[i])
+		if !wanted {
+			continue
+		}
+		if text := e.format(&batch[i]); text != nil {
+			entries = append(entries, outbox.Entry[[]byte]{Item: text, Size: len(text), Severity: severity})
+		}
+	}
+	return entries
 }
 
 // severityOf is what a record weighs, and whether it is written at all: lines

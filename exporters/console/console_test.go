@@ -165,6 +165,58 @@ func TestBlockedOutput(t *testing.T) {
 	}
 }
 
+// A saved log waits: a person may page through any number of problems.
+func TestWaitForOutput(t *testing.T) {
+	read, write := blockingPipe(t)
+	exporter, err := console.NewFactory(write, false, console.WaitForOutput()).Create(pipelinetest.Settings(t, "console"), &jsonLines)
+	require.NoError(t, err)
+	require.NoError(t, exporter.Start(t.Context()))
+	accepted, want := make(chan int, 10000), []int(nil)
+	go func() {
+		defer close(accepted)
+		for n := range 6000 { // more than pipe, batch and outbox hold
+			if exporter.Consume(context.Background(), []pipeline.Record{problem(n, log.SeverityInfo)}) == nil {
+				accepted <- n
+			}
+		}
+	}()
+	for range 1000 {
+		want = append(want, <-accepted)
+	}
+	text := make(chan string)
+	go func() {
+		all, _ := io.ReadAll(read)
+		text <- string(all)
+	}()
+	for n := range accepted {
+		want = append(want, n)
+	}
+	shutdown(t, exporter)
+	require.NoError(t, write.Close())
+	require.Len(t, want, 6000)
+	require.Equal(t, want, problemsIn(t, <-text))
+}
+
+func TestWaitForOutputEndsWithItsCaller(t *testing.T) {
+	_, write := blockingPipe(t)
+	exporter, err := console.NewFactory(write, false, console.WaitForOutput()).Create(pipelinetest.Settings(t, "console"), &jsonLines)
+	require.NoError(t, err)
+	require.NoError(t, exporter.Start(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	refused := make(chan error)
+	go func() {
+		for {
+			if err := exporter.Consume(ctx, []pipeline.Record{problem(1, log.SeverityInfo)}); err != nil {
+				refused <- err
+				return
+			}
+		}
+	}()
+	cancel()
+	require.ErrorIs(t, <-refused, context.Canceled)
+	_ = exporter.Shutdown(ctx) // what is left cannot be written
+}
+
 func TestShutdownGivesUpABlockedOutput(t *testing.T) {
 	for name, pipe := range pipes {
 		t.Run(name, func(t *testing.T) {

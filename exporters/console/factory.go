@@ -20,7 +20,7 @@ const Type = "console"
 // Where out is os.Stdout, main must ask for SIGPIPE (signal.Notify, not
 // signal.Ignore, which child processes would inherit): else Go ends the process
 // when the reader of the pipe goes away, instead of returning EPIPE.
-func NewFactory(out io.Writer, terminal bool) pipeline.ExporterFactory {
+func NewFactory(out io.Writer, terminal bool, options ...Option) pipeline.ExporterFactory {
 	return pipeline.ExporterFactory{
 		Type:          Type,
 		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
@@ -32,10 +32,25 @@ func NewFactory(out io.Writer, terminal bool) pipeline.ExporterFactory {
 			if out == nil {
 				return nil, errors.New("the console has no output")
 			}
-			return newExporter(settings, newFormat(own, terminal), out)
+			exporter, err := newExporter(settings, newFormat(own, terminal), out)
+			if err != nil {
+				return nil, err
+			}
+			for _, option := range options {
+				option(exporter)
+			}
+			return exporter, nil
 		},
 	}
 }
+
+// Option changes exporters in what is not for the configuration to say.
+type Option func(*exporter)
+
+// WaitForOutput makes exporters wait for an output that is slower than they are,
+// instead of dropping records: for a saved log, whose reader can wait and whose
+// output a person may page through. A node's own log cannot wait.
+func WaitForOutput() Option { return func(e *exporter) { e.patient = true } }
 
 // format makes a line of a record, newline included; nil leaves it out.
 type format func(record *pipeline.Record) []byte

@@ -34,7 +34,7 @@ func (b *Batch[T]) Return() {
 		b.from.queues[b.Entries[i].level()].unpop(b.Entries[i])
 	}
 	b.Entries = nil
-	b.from.wake()
+	signal(b.from.changed)
 }
 
 // Split takes the first n entries out of the batch into one of their own, for a

@@ -70,8 +70,9 @@ type Outbox[T any] struct {
 	bytes    int // queued and taken
 	sequence uint64
 	closed   bool
-	// changed holds one token whenever there may be something for Next to see.
-	changed chan struct{}
+	// changed holds one token whenever there may be something for Next to see,
+	// freed whenever there may be room for WaitForRoom to see.
+	changed, freed chan struct{}
 }
 
 // Put takes all entries or, when the outbox is closed, none. It never waits.
@@ -85,7 +86,7 @@ func (o *Outbox[T]) Put(entries ...Entry[T]) (dropped int, err error) {
 	for _, entry := range entries {
 		dropped += o.put(entry)
 	}
-	o.wake()
+	signal(o.changed)
 	return dropped, nil
 }
 
@@ -108,6 +109,31 @@ func (o *Outbox[T]) put(entry Entry[T]) (dropped int) {
 	return dropped
 }
 
+// WaitForRoom waits until the entries can be put without a drop, or the outbox is
+// empty or closed: for the exporter of a source that can wait (a saved log). The
+// error is that of ctx. Others may take the room before the caller does.
+func (o *Outbox[T]) WaitForRoom(ctx context.Context, entries ...Entry[T]) error {
+	need := 0
+	for i := range entries {
+		need += entries[i].bytes()
+	}
+	for !o.hasRoom(need) {
+		select {
+		case <-o.freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	signal(o.freed) // for whoever else waits
+	return nil
+}
+
+func (o *Outbox[T]) hasRoom(bytes int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.closed || o.records == 0 || o.bytes+bytes <= o.maxBytes
+}
+
 // evict drops the oldest queued entry of the lowest severity. There is one: put
 // has just queued one.
 func (o *Outbox[T]) evict() {
@@ -125,6 +151,9 @@ func (o *Outbox[T]) hold(records, bytes int) {
 	o.records += records
 	o.bytes += bytes
 	o.metrics.queue(records, bytes)
+	if bytes < 0 {
+		signal(o.freed)
+	}
 }
 
 // Next waits for entries and takes the oldest of them: at least one, and more
@@ -161,7 +190,7 @@ func (o *Outbox[T]) take(maxBytes int) (*Batch[T], error) {
 		batch.Entries = append(batch.Entries, queue.pop())
 	}
 	if o.closed || o.oldest() != nil {
-		o.wake() // for whoever else waits in Next
+		signal(o.changed) // for whoever else waits in Next
 	}
 	switch {
 	case len(batch.Entries) > 0:
@@ -190,7 +219,8 @@ func (o *Outbox[T]) Close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.wake()
+	signal(o.changed)
+	signal(o.freed)
 }
 
 // Discard closes the outbox and drops what is queued, counted for a reason. It
@@ -208,7 +238,8 @@ func (o *Outbox[T]) Discard(reason string) int {
 		}
 	}
 	o.metrics.drop(reason, n)
-	o.wake()
+	signal(o.changed)
+	signal(o.freed)
 	return n
 }
 
@@ -220,9 +251,10 @@ func (o *Outbox[T]) Len() (records, bytes int) {
 	return o.records, o.bytes
 }
 
-func (o *Outbox[T]) wake() {
+// signal leaves a token, unless there is one.
+func signal(to chan struct{}) {
 	select {
-	case o.changed <- struct{}{}:
+	case to <- struct{}{}:
 	default:
 	}
 }

@@ -189,6 +189,45 @@ func TestNextWaits(t *testing.T) {
 	}
 }
 
+func TestWaitForRoom(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  func(t *testing.T, box *outbox.Outbox[string], taken *outbox.Batch[string], cancel func())
+		want error
+	}{
+		"a delivery":  {func(_ *testing.T, _ *outbox.Outbox[string], taken *outbox.Batch[string], _ func()) { taken.Done() }, nil},
+		"a drop":      {func(_ *testing.T, box *outbox.Outbox[string], _ *outbox.Batch[string], _ func()) { box.Discard("x") }, nil},
+		"a close":     {func(_ *testing.T, box *outbox.Outbox[string], _ *outbox.Batch[string], _ func()) { box.Close() }, nil},
+		"the context": {func(_ *testing.T, _ *outbox.Outbox[string], _ *outbox.Batch[string], cancel func()) { cancel() }, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				box := newOutbox(t, 3*weight)
+				put(t, box, info, "i1", "i2", "i3")
+				taken, err := box.Next(t.Context(), 2*payload)
+				require.NoError(t, err)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				returned := make(chan error, 2)
+				for range 2 { // both see the room
+					go func() { returned <- box.WaitForRoom(ctx, outbox.Entry[string]{Size: payload}) }()
+				}
+				synctest.Wait()
+				require.Empty(t, returned)
+				tt.end(t, box, taken, cancel)
+				synctest.Wait()
+				require.Len(t, returned, 2)
+				require.ErrorIs(t, <-returned, tt.want)
+				require.ErrorIs(t, <-returned, tt.want)
+			})
+		})
+	}
+}
+
+func TestWaitForRoomOfWhatNeverFits(t *testing.T) {
+	box := newOutbox(t, 3*weight)
+	require.NoError(t, box.WaitForRoom(t.Context(), outbox.Entry[string]{Size: 5 * weight}), "an empty box is all the room there is")
+}
+
 func TestSeveralTakers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		box := newOutbox(t, 1000*weight)
