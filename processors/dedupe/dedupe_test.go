@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -171,7 +172,7 @@ func TestSourcesAreBounded(t *testing.T) {
 	sink := &pipelinetest.Sink{}
 	processor := newProcessor(t, sink)
 	source := func(i int) []pipeline.Record {
-		return at(lines("file", 1, fmt.Sprint(i)), func(p *pipeline.Place) { p.Source = fmt.Sprint(i) })
+		return at(lines("file", 1, "x"), func(p *pipeline.Place) { p.Source = strconv.Itoa(i) })
 	}
 	for i := range limit {
 		consume(t, processor, source(i))

@@ -47,7 +47,7 @@ func benchmarkRules(b *testing.B, n int) []Rule {
 	}
 	require.Len(b, list, 14)
 	words := []string{"link", "queue", "port", "fan", "bank", "channel", "engine", "sensor", "lane", "page", "power", "clock"}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same rules each time
+	random := rand.New(rand.NewPCG(1, 2))
 	for i := len(list); i < n; i++ {
 		list = append(list, Rule{
 			ID: fmt.Sprint("made-", i), Reason: "Made",
@@ -79,6 +79,7 @@ func BenchmarkMatchingLine(b *testing.B) {
 }
 
 func compare(b *testing.B, lines []string) {
+	b.Helper()
 	for _, n := range []int{14, 1000} {
 		list := benchmarkRules(b, n)
 		b.Run(fmt.Sprintf("impl=otelnpd/rules=%d", n), func(b *testing.B) { benchmarkProcessor(b, list, lines) })
@@ -88,6 +89,7 @@ func compare(b *testing.B, lines []string) {
 }
 
 func benchmarkProcessor(b *testing.B, list []Rule, lines []string) {
+	b.Helper()
 	config := DefaultConfig(nil)
 	config.Rules = list
 	require.NoError(b, config.Validate())
@@ -106,6 +108,7 @@ func benchmarkProcessor(b *testing.B, list []Rule, lines []string) {
 }
 
 func benchmarkReference(b *testing.B, list []Rule, lines []string) {
+	b.Helper()
 	reference := newReference(10, list)
 	batch := benchmarkBatch(lines)
 	for i := range batch[:10] {

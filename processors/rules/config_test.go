@@ -48,7 +48,7 @@ func messages(err error) []string {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only joins are taken apart
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []string{err.Error()}
 	}
@@ -65,7 +65,7 @@ func TestValidate(t *testing.T) {
 		config string
 		want   []string
 	}{
-		"nothing":            {``, []string{`there are no rules: write packs: [kernel] or rules:`}},
+		"nothing":            {``, []string{`there are no rules: write packs: [kernel] or rules: [{…}]`}},
 		"a pack":             {`packs: [disk]`, nil},
 		"a pack that is not": {`packs: [dsk]`, []string{`packs[0]: there is no built-in pack "dsk": did you mean "disk"?`}},
 		"a pack's path that is not": {`packs: [/nowhere/x.yaml]`,
@@ -182,7 +182,7 @@ func TestErrorsOfPacksCarryTheirPlace(t *testing.T) {
 
 func firstError(err error) error {
 	for {
-		joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only joins are taken apart
+		joined, ok := err.(interface{ Unwrap() []error })
 		if !ok {
 			return err
 		}

@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
@@ -173,4 +174,22 @@ func TestWindowsOfDifferentSizes(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 	require.NotEmpty(t, got)
+}
+
+// TestALongRun goes on until a ring has moved its memory many times.
+func TestALongRun(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	words := []string{"Oops", "BUG", "end", "Call Trace:", strings.Repeat("x", 150), "", " "}
+	var lines []string
+	for range 3000 {
+		line := ""
+		for range random.IntN(4) {
+			line += words[random.IntN(len(words))]
+		}
+		lines = append(lines, line)
+	}
+	for _, size := range []int{2, 50} {
+		list := windowRules(size, `Oops\n.*\n.*end`, `(?s)BUGOops.*endend`, `^end`, `(?m)^Oops$\n(?s).*^BUG`, `Call Trace:\n+Oops`)
+		requireSame(t, pipelinetest.Settings(t, "rules"), size, list, lines)
+	}
 }

@@ -55,7 +55,7 @@ func (s *ruleSet) clearingOf(conditionType string) (by condition.ClearBy, ok boo
 // load reads packs and rules and reports all that is wrong.
 func (c *Config) load() (*ruleSet, error) {
 	if len(c.Packs) == 0 && len(c.Rules) == 0 {
-		return nil, errors.New("there are no rules: write packs: [kernel] or rules:")
+		return nil, errors.New("there are no rules: write packs: [kernel] or rules: [{…}]")
 	}
 	set := &ruleSet{}
 	var errs []error
@@ -130,7 +130,7 @@ func flatten(err error) []error {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only joins are taken apart
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}

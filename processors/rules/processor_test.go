@@ -3,6 +3,7 @@ package rules_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -149,7 +150,7 @@ func TestSourcesOfWindowsAreBounded(t *testing.T) {
 	config := decode(t, `rules: [{id: a, pattern: 'begin\nend', reason: A, window: {lines: 2}}]`)
 	line := func(i int, text string) []pipeline.Record {
 		batch := pipelinetest.Lines("file", 1, text)
-		batch[0].Place.Source = fmt.Sprint(i)
+		batch[0].Place.Source = strconv.Itoa(i)
 		return batch
 	}
 	sink := &pipelinetest.Sink{}
@@ -222,7 +223,7 @@ func measured(t *testing.T, config *rules.Config, next pipeline.Consumer) (pipel
 		for _, m := range all.ScopeMetrics[0].Metrics {
 			if sum, ok := m.Data.(metricdata.Sum[int64]); ok && m.Name == name {
 				for _, point := range sum.DataPoints {
-					values[point.Attributes.ToSlice()[0].Value.Emit()] = point.Value
+					values[point.Attributes.ToSlice()[0].Value.String()] = point.Value
 				}
 			}
 		}

@@ -3,6 +3,7 @@ package rules
 import (
 	"regexp"
 	"regexp/syntax"
+	"slices"
 
 	"go.opentelemetry.io/otel/log"
 
@@ -78,14 +79,6 @@ func (r *rule) declared() condition.Rule {
 	return declared
 }
 
-// lines is how many lines the rule's pattern sees at once.
-func (r *rule) lines() int {
-	if r.window == nil {
-		return 1
-	}
-	return r.window.Lines
-}
-
 // newExpression compiles a pattern. In a window it must match up to the end of
 // the newest line, whichever branch of it matches.
 func newExpression(pattern string, window *Window) (*expression, error) {
@@ -112,11 +105,7 @@ func canMatchNewline(re *syntax.Regexp) bool {
 	case syntax.OpAnyChar:
 		return true
 	case syntax.OpLiteral:
-		for _, r := range re.Rune {
-			if r == '\n' {
-				return true
-			}
-		}
+		return slices.Contains(re.Rune, '\n')
 	case syntax.OpCharClass:
 		for i := 0; i+1 < len(re.Rune); i += 2 {
 			if re.Rune[i] <= '\n' && '\n' <= re.Rune[i+1] {
@@ -124,11 +113,7 @@ func canMatchNewline(re *syntax.Regexp) bool {
 			}
 		}
 	default:
-		for _, sub := range re.Sub {
-			if canMatchNewline(sub) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(re.Sub, canMatchNewline)
 	}
 	return false
 }

@@ -56,7 +56,7 @@ func (t *attributeTest) matches(record *pipeline.Record) bool {
 	if !ok {
 		return false
 	}
-	text := value.Emit()
+	text := value.String()
 	if t.pattern != nil {
 		return t.pattern.MatchString(text)
 	}

@@ -43,14 +43,14 @@ func newBlocks(texts []string, ids []int32) *blocks {
 		b.jump[i] = uint8(b.window - blockLength + 1) //nolint:gosec // at most maxWindow
 	}
 	for i, text := range texts {
-		b.enter(int32(i), text) //nolint:gosec // as many as there are rules
+		b.enter(int32(i), text)
 	}
 	return b
 }
 
 // tableSize leaves nine slots of ten empty, within bounds that a cache holds.
 func tableSize(entries int) int {
-	return 1 << min(16, max(10, bits.Len(uint(entries*10)))) //nolint:gosec // never negative
+	return 1 << min(16, max(10, bits.Len(uint(entries*10))))
 }
 
 func (b *blocks) enter(literal int32, text string) {

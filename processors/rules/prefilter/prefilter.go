@@ -35,7 +35,7 @@ func New(expressions []*syntax.Regexp) *Filter {
 	for i, expression := range expressions {
 		required := Required(expression)
 		if required == nil {
-			f.always = append(f.always, int32(i)) //nolint:gosec // as many as there are rules
+			f.always = append(f.always, int32(i))
 		}
 		for _, literal := range required {
 			id, ok := known[literal]
@@ -45,7 +45,7 @@ func New(expressions []*syntax.Regexp) *Filter {
 				literals = append(literals, literal)
 				f.owners = append(f.owners, nil)
 			}
-			f.owners[id] = append(f.owners[id], int32(i)) //nolint:gosec // as above
+			f.owners[id] = append(f.owners[id], int32(i))
 		}
 	}
 	f.long = f.pick(literals, func(n int) bool { return n >= longLength })
@@ -59,7 +59,7 @@ func (f *Filter) pick(literals []string, wanted func(length int) bool) *blocks {
 	for id, literal := range literals {
 		if wanted(len(literal)) {
 			texts = append(texts, literal)
-			ids = append(ids, int32(id)) //nolint:gosec // as in New
+			ids = append(ids, int32(id))
 		}
 	}
 	return newBlocks(texts, ids)
