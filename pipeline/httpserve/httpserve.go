@@ -25,6 +25,10 @@ const (
 	maxHeaderBytes = 16 << 10
 )
 
+// lookupTimeout bounds how long the name of a host is looked up: a start must
+// not wait for a DNS server that is away.
+const lookupTimeout = 2 * time.Second
+
 // The wait before a port is tried again doubles from firstRetry to lastRetry.
 const (
 	firstRetry = time.Second
@@ -137,7 +141,10 @@ func (s *Server) pause(d time.Duration) bool {
 
 // listen tries once; nil means that it did not work, which has been reported.
 func (s *Server) listen() net.Listener {
-	listener, err := net.Listen("tcp", s.config.Endpoint)
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", s.config.Endpoint)
 	if err != nil {
 		s.degraded(fmt.Errorf("listen on %s: %w", s.config.Endpoint, err))
 		return nil

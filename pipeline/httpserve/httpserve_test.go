@@ -104,6 +104,15 @@ func TestTakenPortIsTriedAgain(t *testing.T) {
 	require.Equal(t, "hello", body)
 }
 
+func TestHostThatIsNone(t *testing.T) {
+	server, statuses := newServer(t, "host.invalid:1", hello)
+	begun := time.Now()
+	server.Start()
+	require.Less(t, time.Since(begun), 10*time.Second, "a start does not wait for DNS")
+	require.Contains(t, statuses.await(t, pipeline.ComponentDegraded).Reason, "host.invalid")
+	require.NoError(t, server.Shutdown(t.Context()))
+}
+
 func TestShutdownEndsTheRetries(t *testing.T) {
 	holder, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
