@@ -27,6 +27,8 @@ func TestValidate(t *testing.T) {
 exporters:
   console: {colour: never}
   prometheus: {endpoint: '127.0.0.1'}
+processors:
+  rules: {packs: [kernel]}
 service:
   pipelines:
     logs: {receivers: [kmsg], exporters: [console, prometheus]}
@@ -35,10 +37,11 @@ service:
 		result := agent.Run(t, binary, "", command, "--config", path)
 		require.Equal(t, 1, result.ExitCode, result.Stderr)
 		require.Empty(t, result.Stdout)
-		for _, at := range []string{":2:20: ", ":4:13: ", ":5:27: "} { // all at once
+		for _, at := range []string{":2:10: ", ":4:13: ", ":5:16: "} { // all at once
 			require.Contains(t, result.Stderr, path+at)
 		}
 		require.Contains(t, result.Stderr, "sometimes")
+		require.NotContains(t, result.Stderr, path+":1:1", "nothing else is wrong")
 	}
 }
 

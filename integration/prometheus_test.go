@@ -34,15 +34,18 @@ func TestPrometheusScrapes(t *testing.T) {
 	})
 }
 
-// NPD's names imply one finding: a counter should end in _total. The agent's own
-// metrics are clean.
+// NPD's two names imply three findings: they contain their types, and a counter
+// should end in _total. The agent's own metrics are clean.
 func TestPromtoolFindsWhatNamesImply(t *testing.T) {
 	a := agent.StartReady(t, binary, agent.NewSettings(t))
 	text := a.MetricsText(t)
 	require.Contains(t, text, "problem_counter{")
 	require.Contains(t, text, "otelnpd_build_info{")
-	require.Equal(t, []string{`problem_counter counter metrics should have "_total" suffix`},
-		servers.CheckMetrics(t, []byte(text)))
+	require.Equal(t, []string{
+		`problem_counter counter metrics should have "_total" suffix`,
+		`problem_counter metric name should not include type 'counter'`,
+		`problem_gauge metric name should not include type 'gauge'`,
+	}, servers.CheckMetrics(t, []byte(text)))
 	own := withoutFamilies(text, "problem_counter", "problem_gauge")
 	require.Empty(t, servers.CheckMetrics(t, []byte(own)))
 }
