@@ -1,0 +1,59 @@
+package main
+
+import (
+	promclient "github.com/prometheus/client_golang/prometheus"
+
+	"github.com/otelnpd/otelnpd/config/packs"
+	"github.com/otelnpd/otelnpd/exporters/console"
+	"github.com/otelnpd/otelnpd/exporters/prometheus"
+	"github.com/otelnpd/otelnpd/exporters/status"
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
+	kmsgsource "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
+	"github.com/otelnpd/otelnpd/processors/conditions"
+	"github.com/otelnpd/otelnpd/processors/dedupe"
+	"github.com/otelnpd/otelnpd/processors/rules"
+	"github.com/otelnpd/otelnpd/receivers/kmsg"
+)
+
+// shared is what several components of one agent work on.
+type shared struct {
+	console consoleTarget
+	store   *condition.Store
+	kmsg    *kmsgsource.Shared
+	metrics promclient.Gatherer
+	status  status.Sources
+}
+
+// factories is the one list of what is built in.
+func factories(s shared) pipeline.Factories {
+	return pipeline.Factories{
+		Receivers: byType(receiverType, kmsg.NewFactory(s.kmsg)),
+		Processors: byType(processorType,
+			dedupe.NewFactory(),
+			rules.NewFactory(packs.FS),
+			conditions.NewFactory(s.store)),
+		Exporters: byType(exporterType,
+			console.NewFactory(s.console.writer, s.console.terminal, s.console.options...),
+			prometheus.NewFactory(s.metrics),
+			status.NewFactory(s.status)),
+	}
+}
+
+// configFactories is the same list to read a configuration by: nothing is made
+// from it.
+func configFactories() pipeline.Factories {
+	return factories(shared{})
+}
+
+func byType[F any](typeOf func(F) string, list ...F) map[string]F {
+	types := make(map[string]F, len(list))
+	for _, factory := range list {
+		types[typeOf(factory)] = factory
+	}
+	return types
+}
+
+func receiverType(f pipeline.ReceiverFactory) string   { return f.Type }
+func processorType(f pipeline.ProcessorFactory) string { return f.Type }
+func exporterType(f pipeline.ExporterFactory) string   { return f.Type }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/operator"
+	"github.com/otelnpd/otelnpd/pipeline/terminal"
+)
+
+func newConditionsCommand() *cobra.Command {
+	var socket string
+	cmd := &cobra.Command{
+		Use:   "conditions",
+		Short: "List or clear the conditions of the running agent",
+		Long: `List or clear the conditions of the running agent, over its operator socket. Only
+root and the agent's own user may.`,
+	}
+	list, clearOne := newConditionsListCommand(&socket), newConditionsClearCommand(&socket)
+	addSocketFlag(list, &socket)
+	addSocketFlag(clearOne, &socket)
+	cmd.AddCommand(list, clearOne)
+	return cmd
+}
+
+func newConditionsListCommand(socket *string) *cobra.Command {
+	output := outputText
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the conditions and what holds them",
+		Example: "  otelnpd conditions list\n  otelnpd conditions list --output json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := operator.Dial(*socket)
+			if err != nil {
+				return err
+			}
+			views, err := client.Conditions(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if output == outputJSON {
+				encoder := json.NewEncoder(cmd.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(views)
+			}
+			return printConditions(cmd.OutOrStdout(), views)
+		},
+	}
+	addOutputFlag(cmd, &output, outputText, outputJSON)
+	return cmd
+}
+
+func printConditions(out io.Writer, views []pipeline.ConditionView) error {
+	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "TYPE\tSTATUS\tSINCE\tREASON\tMESSAGE")
+	for _, view := range views {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", view.Type, view.Status,
+			view.LastTransitionTime.Local().Format(time.DateTime), view.Reason, cell(view.Message))
+		for _, cause := range view.Causes {
+			_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", causeName(cause), cause.State,
+				cause.Since.Local().Format(time.DateTime), cause.Reason, cell(cause.Message))
+		}
+	}
+	return table.Flush()
+}
+
+func causeName(cause pipeline.ActiveCause) string {
+	name := cause.Rule
+	if cause.Instance != "" {
+		name += " [" + cause.Instance + "]"
+	}
+	if cause.Restored {
+		name += " (restored)"
+	}
+	return name
+}
+
+func newConditionsClearCommand(socket *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "clear TYPE",
+		Short: "Declare a condition healthy until its next problem",
+		Long: `Declare a condition healthy: all causes that hold it end, and lines older than now
+do not bring them back. The next match or bad verdict does.`,
+		Example: "  otelnpd conditions clear KernelDeadlock",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := operator.Dial(*socket)
+			if err != nil {
+				return err
+			}
+			cleared, err := client.Clear(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s: %d causes cleared\n",
+				cleared.Condition.Type, cleared.Condition.Status, cleared.Causes)
+			return err
+		},
+	}
+}
+
+// cell makes a text safe for a table on a terminal, and cuts a long one.
+func cell(text string) string {
+	const most = 200 // characters
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return terminal.Text(text)
+}

@@ -1,0 +1,79 @@
+// Command otelnpd watches a node for problems and reports them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// With SIGPIPE asked for, a reader of our output that goes away is an error of
+	// the console, not the end of the process.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	// After the first signal the default action is back: a second one ends the
+	// process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// execute runs a command line and returns the exit code.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !errors.Is(err, errTold) {
+			_, _ = fmt.Fprintln(stderr, "Error:", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+// errTold is the error of a command that has already told the user all.
+var errTold = errors.New("told already")
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "otelnpd",
+		Short: "Watch a node for problems and report them",
+		Long: `otelnpd watches one Linux node for problems (kernel, storage, memory, hardware)
+and tells everybody who should know: the console, Prometheus, and who asks its
+status page.
+
+It reads from receivers, judges by rules and conditions, and reports by
+exporters, all wired by one YAML file. Without a file it runs a built-in default
+configuration on the kernel's log.`,
+		Example: `  # Watch this node and print its problems
+  otelnpd run
+
+  # Try it on a saved kernel log, anywhere, without root
+  dmesg | otelnpd run --input -
+
+  # Start from the default configuration
+  otelnpd config default > otelnpd.yaml
+  otelnpd validate --config otelnpd.yaml
+  otelnpd run --config otelnpd.yaml`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(
+		newRunCommand(),
+		newValidateCommand(),
+		newConfigCommand(),
+		newConditionsCommand(),
+		newHealthcheckCommand(),
+		newVersionCommand(),
+	)
+	return root
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// result is what a command line did.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+func otelnpd(t *testing.T, stdin string, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := execute(t.Context(), args, strings.NewReader(stdin), &stdout, &stderr)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+func TestVersion(t *testing.T) {
+	text := otelnpd(t, "", "version")
+	require.Zero(t, text.code)
+	require.Contains(t, text.stdout, "otelnpd dev (commit unknown, go1.")
+
+	asJSON := otelnpd(t, "", "version", "--output", "json")
+	require.Zero(t, asJSON.code)
+	var info map[string]string
+	require.NoError(t, json.Unmarshal([]byte(asJSON.stdout), &info))
+	require.Equal(t, "dev", info["version"])
+
+	bad := otelnpd(t, "", "version", "--output", "xml")
+	require.Equal(t, 1, bad.code)
+	require.Contains(t, bad.stderr, "write one of text, json")
+}
+
+func TestHelpShowsExamples(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"validate", "--help"}, {"config", "default", "--help"},
+		{"conditions", "clear", "--help"}, {"conditions", "list", "--help"}, {"healthcheck", "--help"}, {"version", "--help"}} {
+		got := otelnpd(t, "", args...)
+		require.Zero(t, got.code, args)
+		require.Contains(t, got.stdout, "Examples:", args)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		got := otelnpd(t, "", "completion", shell)
+		require.Zero(t, got.code)
+		require.Contains(t, got.stdout, "otelnpd")
+	}
+}
+
+func TestUnknownCommandAndFlag(t *testing.T) {
+	got := otelnpd(t, "", "rnu")
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, `unknown command "rnu"`)
+	require.Contains(t, got.stderr, "run", "the nearest command is offered")
+
+	got = otelnpd(t, "", "run", "--confg", "x")
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, "unknown flag: --confg")
+}
+
+func TestDefaultConfigurationIsValid(t *testing.T) {
+	printed := otelnpd(t, "", "config", "default")
+	require.Zero(t, printed.code)
+
+	got := otelnpd(t, printed.stdout, "validate", "--config", "-")
+	require.Zero(t, got.code, got.stderr)
+	require.Regexp(t, `^\(standard input\) is valid: 1 pipelines, \d+ rules, 4 conditions\n$`, got.stdout)
+	require.Empty(t, got.stderr, "the default gives no warning")
+}
+
+func TestValidateTellsEveryErrorWithItsPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bad.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(`receivers:
+  kmsg: {lookbak: boot}
+processors:
+  rules:
+    rules:
+      - {id: a, pattern: '(', reason: Broken}
+exporters:
+  consle: {}
+service:
+  pipelines:
+    logs: {receivers: [kmsg], exporters: [console]}
+`), 0o600))
+
+	got := otelnpd(t, "", "validate", "--config", path)
+
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, path+":2:10: ", "unknown key")
+	require.Contains(t, got.stderr, "lookback", "the nearest key")
+	require.Contains(t, got.stderr, path+":6:", "a pattern that does not compile")
+	require.Contains(t, got.stderr, path+":8:3: ", "an unknown type")
+	require.Contains(t, got.stderr, "console", "the nearest type")
+}
+
+func TestValidateNeedsAFile(t *testing.T) {
+	require.Contains(t, otelnpd(t, "", "validate").stderr, `required flag(s) "config" not set`)
+	missing := otelnpd(t, "", "validate", "--config", "/does/not/exist.yaml")
+	require.Equal(t, 1, missing.code)
+	require.Contains(t, missing.stderr, "/does/not/exist.yaml")
+}
+
+func TestCommandsForARunningAgentSayThatNoneRuns(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "otelnpd.sock")
+	for _, args := range [][]string{{"healthcheck"}, {"conditions", "list"}, {"conditions", "clear", "KernelDeadlock"}} {
+		got := otelnpd(t, "", append(args, "--socket", socket)...)
+		require.Equal(t, 1, got.code, args)
+		require.Contains(t, got.stderr, "is the agent running", args)
+	}
+}

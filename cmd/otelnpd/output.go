@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The forms of output that commands know.
+const (
+	outputText = "text"
+	outputJSON = "json"
+)
+
+// choice is a flag's value that is one of a few words.
+type choice struct {
+	value   *string
+	allowed []string
+}
+
+func (c choice) String() string { return *c.value }
+func (choice) Type() string     { return "string" }
+
+func (c choice) Set(word string) error {
+	if !slices.Contains(c.allowed, word) {
+		return fmt.Errorf("write one of %s", strings.Join(c.allowed, ", "))
+	}
+	*c.value = word
+	return nil
+}
+
+// addOutputFlag adds --output, with completion of its words.
+func addOutputFlag(cmd *cobra.Command, value *string, allowed ...string) {
+	cmd.Flags().VarP(choice{value, allowed}, "output", "o", "output form: "+strings.Join(allowed, " or "))
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
+}

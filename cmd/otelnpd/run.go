@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/otelnpd/otelnpd/config"
+	"github.com/otelnpd/otelnpd/exporters/console"
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/agentlog"
+)
+
+type runFlags struct {
+	config string
+	input  string
+	output string
+	socket string
+}
+
+func newRunCommand() *cobra.Command {
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Watch this node and report its problems",
+		Long: `Watch this node and report its problems until SIGTERM or SIGINT.
+
+Without --config the built-in default is run: the kernel's log, the kernel rules,
+and the console, Prometheus (127.0.0.1:20257) and status (127.0.0.1:20256) as
+exporters. Reading /dev/kmsg needs root or CAP_SYSLOG.
+
+With --input a saved kernel log takes the place of all receivers: the output of
+dmesg or of reading /dev/kmsg. It opens no port and no socket, prints to the
+console alone, lets time pass as the lines say, and ends at the input's end.`,
+		Example: `  otelnpd run
+  otelnpd run --config /etc/otelnpd/otelnpd.yaml
+  otelnpd run --output json | jq .reason
+  dmesg | otelnpd run --input -`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd, flags) },
+	}
+	addConfigFlag(cmd, &flags.config)
+	cmd.Flags().StringVarP(&flags.input, "input", "i", "", "saved kernel log to read instead of all receivers; - reads standard input")
+	cmd.Flags().StringVar(&flags.socket, "socket", "", "operator socket instead of service.socket; none opens none")
+	addOutputFlag(cmd, &flags.output, outputText, outputJSON)
+	return cmd
+}
+
+func run(cmd *cobra.Command, flags runFlags) error {
+	loaded, err := loadConfig(cmd, flags.config)
+	if err != nil {
+		return err
+	}
+	log, err := newLog(cmd.ErrOrStderr(), loaded.Service.Telemetry.Logs)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	logger := log.Logger
+	for _, warning := range loaded.Warnings {
+		logger.Warn(warning.Error())
+	}
+	overrideOutput(loaded, flags.output)
+	if flags.input != "" {
+		return runInput(cmd, loaded, logger, flags.input)
+	}
+	return runLive(cmd, loaded, logger, flags)
+}
+
+// runLive watches the node until ctx ends.
+func runLive(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, flags runFlags) error {
+	clock := pipeline.SystemClock{}
+	boot, err := pipeline.ReadBoot(loaded.Service.Host, clock)
+	if err != nil {
+		return fmt.Errorf("%w; is service.host.proc (%s) the host's /proc?", err, loaded.Service.Host.Proc)
+	}
+	node, err := nodeName(loaded.Service.Node)
+	if err != nil {
+		return err
+	}
+	options := agentOptions{
+		config: loaded, logger: logger, clock: clock, boot: boot, node: node,
+		console:     consoleTargetOf(cmd.OutOrStdout()),
+		interactive: isTerminal(cmd.ErrOrStderr()),
+		socket:      socketPath(loaded.Service.Socket, flags.socket),
+	}
+	return runAgent(cmd.Context(), options, nil)
+}
+
+// runAgent runs an agent until ctx ends or ended is closed.
+func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}) error {
+	a, err := newAgent(options)
+	if err != nil {
+		return err
+	}
+	if err := a.start(ctx); err != nil {
+		return joinShutdown(err, a)
+	}
+	options.logger.Info("otelnpd is running", "version", version, "node", options.node)
+	select {
+	case <-ctx.Done():
+		options.logger.Info("shutting down", "within", options.config.Service.ShutdownTimeout)
+	case <-ended:
+	}
+	if err := a.shutdown(); err != nil {
+		return fmt.Errorf("shut down: %w", err)
+	}
+	return nil
+}
+
+func joinShutdown(cause error, a *agent) error {
+	if err := a.shutdown(); err != nil {
+		return fmt.Errorf("%w (and shutting down: %w)", cause, err)
+	}
+	return cause
+}
+
+// newLog makes the agent's own log, as the configuration says.
+func newLog(out io.Writer, logs config.Logs) (*agentlog.Log, error) {
+	onTerminal := isTerminal(out)
+	format := agentlog.Format(logs.Format)
+	if logs.Format == config.FormatAuto {
+		format = agentlog.FormatJSON
+		if onTerminal {
+			format = agentlog.FormatText
+		}
+	}
+	log, err := agentlog.New(agentlog.Config{
+		Output: out, Format: format, Level: logs.SlogLevel(),
+		Color: onTerminal && os.Getenv("NO_COLOR") == "",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the agent's log: %w", err)
+	}
+	return log, nil
+}
+
+// overrideOutput sets the output form of every console exporter.
+func overrideOutput(loaded *config.Config, output string) {
+	if output == "" {
+		return
+	}
+	for _, exporter := range loaded.Graph.Exporters {
+		if own, ok := exporter.(*console.Config); ok {
+			own.Output = console.Output(output)
+		}
+	}
+}
+
+func socketPath(configured, flag string) string {
+	if flag != "" {
+		configured = flag
+	}
+	if configured == config.SocketNone {
+		return ""
+	}
+	return configured
+}
+
+// consoleTarget is where the console exporter writes.
+type consoleTarget struct {
+	writer   io.Writer
+	terminal bool
+	options  []console.Option
+}
+
+func consoleTargetOf(out io.Writer, options ...console.Option) consoleTarget {
+	return consoleTarget{writer: out, terminal: isTerminal(out), options: options}
+}
+
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otelnpd/otelnpd/config"
+)
+
+func newValidateCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "validate --config FILE",
+		Short: "Check a configuration file",
+		Long: `Check a configuration file and all rule packs that it names. Every error is
+printed with its file, line and column; rules run their own tests. Exit 1 if there
+is an error; warnings leave it at 0.`,
+		Example: "  otelnpd validate --config otelnpd.yaml\n  otelnpd config default | otelnpd validate --config -",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := loadConfig(cmd, path)
+			if err != nil {
+				return err
+			}
+			for _, warning := range loaded.Warnings {
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "Warning:", warning.Error())
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d pipelines, %d rules, %d conditions\n",
+				displayName(path), len(loaded.Graph.Pipelines), len(loaded.Conditions.Rules), len(loaded.Conditions.Types))
+			return err
+		},
+	}
+	addConfigFlag(cmd, &path)
+	_ = cmd.MarkFlagRequired("config") // the flag exists
+	return cmd
+}
+
+func addConfigFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVarP(path, "config", "c", "", "configuration file, YAML; - reads standard input")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml") // the flag exists
+}
+
+// loadConfig reads the file, standard input for "-", or the built-in default
+// for "". What is wrong with it has been told when it returns errTold.
+func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
+	factories := configFactories()
+	var loaded *config.Config
+	var err error
+	switch path {
+	case "":
+		loaded, err = config.Parse(config.Default(), displayName(path), factories)
+	case "-":
+		var data []byte
+		if data, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxConfigBytes)); err != nil {
+			return nil, fmt.Errorf("read the configuration from standard input: %w", err)
+		}
+		loaded, err = config.Parse(data, displayName(path), factories)
+	default:
+		loaded, err = config.Load(path, factories)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), err)
+		return nil, fmt.Errorf("%s cannot be used: mend what is named above and try again", displayName(path))
+	}
+	return loaded, nil
+}
+
+// maxConfigBytes is one more than config.Parse takes, so that a longer one is
+// refused there with its message.
+const maxConfigBytes = 1<<20 + 1
+
+func displayName(path string) string {
+	switch path {
+	case "":
+		return "(built-in default)"
+	case "-":
+		return "(standard input)"
+	default:
+		return path
+	}
+}
