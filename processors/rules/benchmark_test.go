@@ -78,6 +78,13 @@ func BenchmarkMatchingLine(b *testing.B) {
 	})
 }
 
+// BenchmarkKernelPack is an ordinary line of a kernel with the built-in pack.
+func BenchmarkKernelPack(b *testing.B) {
+	config := DefaultConfig(os.DirFS("../../config/packs"))
+	config.Packs = []string{"kernel"}
+	benchmarkConfig(b, config, ordinaryLines)
+}
+
 func compare(b *testing.B, lines []string) {
 	b.Helper()
 	for _, n := range []int{14, 1000} {
@@ -92,6 +99,11 @@ func benchmarkProcessor(b *testing.B, list []Rule, lines []string) {
 	b.Helper()
 	config := DefaultConfig(nil)
 	config.Rules = list
+	benchmarkConfig(b, config, lines)
+}
+
+func benchmarkConfig(b *testing.B, config *Config, lines []string) {
+	b.Helper()
 	require.NoError(b, config.Validate())
 	discard := pipeline.ConsumerFunc(func(context.Context, []pipeline.Record) error { return nil })
 	processor, err := create(pipelinetest.Settings(b, "rules"), config, discard)
