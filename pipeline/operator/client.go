@@ -77,13 +77,9 @@ func (c *Client) Health(ctx context.Context) (health.Report, error) {
 
 // Conditions returns every condition with all that holds it.
 func (c *Client) Conditions(ctx context.Context) ([]pipeline.ConditionView, error) {
-	var list []wireView
-	if err := c.ask(ctx, http.MethodGet, pathConditions, nil, &list); err != nil {
+	var views []pipeline.ConditionView
+	if err := c.ask(ctx, http.MethodGet, pathConditions, nil, &views); err != nil {
 		return nil, err
-	}
-	views := make([]pipeline.ConditionView, 0, len(list))
-	for i := range list {
-		views = append(views, list[i].view())
 	}
 	return views, nil
 }
@@ -91,12 +87,12 @@ func (c *Client) Conditions(ctx context.Context) ([]pipeline.ConditionView, erro
 // Clear ends all causes of a condition type. It returns once that is durable,
 // or Cleared.Note says why it is not.
 func (c *Client) Clear(ctx context.Context, conditionType string) (Cleared, error) {
-	var answer wireCleared
+	var answer Cleared
 	request := wireClear{Type: conditionType, RequestID: rand.Text()}
 	if err := c.ask(ctx, http.MethodPost, pathClear, request, &answer); err != nil {
 		return Cleared{}, fmt.Errorf("clear %s: %w", conditionType, err)
 	}
-	return Cleared{Condition: answer.Condition.condition(), Causes: answer.Causes, Note: answer.Note}, nil
+	return answer, nil
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, body, answer any) error {

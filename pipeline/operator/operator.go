@@ -39,10 +39,10 @@ var (
 // Cleared is the answer to a request to clear a condition.
 type Cleared struct {
 	// Condition is the condition after it.
-	Condition pipeline.Condition
+	Condition pipeline.Condition `json:"condition"`
 	// Causes is how many causes the request ended; 0: there were none.
-	Causes int
+	Causes int `json:"causes"`
 	// Note is for the operator: what is not as it should be, such as a state
 	// file that could not be written; or empty.
-	Note string
+	Note string `json:"note,omitempty"`
 }

@@ -214,7 +214,7 @@ func TestBadRequests(t *testing.T) {
 
 // Two clients in the agent's language: a curl of an operator must do as well.
 func TestWire(t *testing.T) {
-	path := listen(t, &agent{views: []pipeline.ConditionView{{Condition: deadlock}}})
+	path := listen(t, &agent{views: []pipeline.ConditionView{{Condition: deadlock, Causes: []pipeline.ActiveCause{}}}})
 	code, answer := raw(t, path, http.MethodGet, "/v1/conditions", "")
 	require.Equal(t, http.StatusOK, code)
 	require.JSONEq(t, `[{"type": "KernelDeadlock", "status": "True", "state": "problem", "reason": "DockerHung",

@@ -108,7 +108,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) conditions(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, viewsToWire(s.config.Views()))
+	reply(w, http.StatusOK, s.config.Views())
 }
 
 func (s *Server) clear(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +125,7 @@ func (s *Server) clear(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusInternalServerError, err)
 	default:
 		s.noteClear(r, request, cleared)
-		reply(w, http.StatusOK, wireCleared{Condition: toWire(cleared.Condition), Causes: cleared.Causes, Note: cleared.Note})
+		reply(w, http.StatusOK, cleared)
 	}
 }
 
