@@ -144,7 +144,11 @@ func (r *bookRule) updatesMessage() bool {
 	return r.UpdateMessage || (r.on != nil && r.on.UpdateMessage)
 }
 
-// hearsReceiver tells whether the receiver's lines reach the rule.
-func (r *bookRule) hearsReceiver(receiver string) bool {
-	return len(r.Receivers) == 0 || slices.Contains(r.Receivers, receiver)
+// hears tells whether a receiver's lines reach the rule: those that it names,
+// else those of all that feed the conditions.
+func (r *bookRule) hears(receiver string, state *ReceiverState) bool {
+	if len(r.Receivers) == 0 {
+		return state.Backlog != ""
+	}
+	return slices.Contains(r.Receivers, receiver)
 }

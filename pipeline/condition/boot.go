@@ -25,7 +25,7 @@ func (m *step) newBoot() {
 		for _, c := range ts.Causes.sorted() {
 			m.bootCause(t, ts, c)
 		}
-		ts.Update = nil
+		ts.Update, ts.Removed = nil, ""
 		m.show(t, ts, turn{
 			uid: pipeline.CauseUID("boot", m.s.Boot, t.Name), time: m.now.Current.Start, order: m.now.orderAt(0),
 		})
@@ -41,12 +41,16 @@ func (m *step) newBoot() {
 	m.rearm()
 }
 
-// boot returns the boot that a cause belongs to.
+// boot returns the boot of the newest that a cause remembers.
 func (c *Cause) boot() string {
-	if len(c.Hits) > 0 {
+	switch {
+	case len(c.Hits) > 0:
 		return c.Hits[len(c.Hits)-1].Order.Boot.ID
+	case c.Cleared != (pipeline.Order{}) && !c.active():
+		return c.Cleared.Boot.ID
+	default:
+		return c.Last.Boot.ID
 	}
-	return c.Last.Boot.ID
 }
 
 func (m *step) bootCause(t *bookType, ts *TypeState, c *Cause) {

@@ -19,7 +19,7 @@ func (m *step) clear(in *OperatorClear) {
 	for _, c := range ts.Causes.sorted() {
 		m.forget(ts, c, now)
 	}
-	ts.Update = nil
+	ts.Update, ts.Removed = nil, ""
 	m.show(t, ts, turn{
 		uid: pipeline.CauseUID("operator", m.s.Node, in.RequestID), time: m.now.Wall, order: now,
 	})

@@ -73,6 +73,10 @@ type NewBoot struct{}
 // Reload tells that the book in hand has taken the place of Old.
 type Reload struct{ Old *Book }
 
+// Receivers names the receivers that feed the conditions. The backlog of those
+// that are new comes before the timers act and the state is settled.
+type Receivers struct{ IDs []string }
+
 // BacklogEnd tells that a receiver has passed on all that it found at start.
 type BacklogEnd struct {
 	Receiver string
@@ -130,6 +134,7 @@ func (*OperatorClear) input() {}
 func (*Tick) input()          {}
 func (*NewBoot) input()       {}
 func (*Reload) input()        {}
+func (*Receivers) input()     {}
 func (*BacklogEnd) input()    {}
 func (*FirstVerdicts) input() {}
 func (*SourceState) input()   {}
@@ -155,10 +160,12 @@ const (
 	DropInstanceLimit Drop = "instance_limit"
 	// DropEarlierBoot: a verdict from another boot.
 	DropEarlierBoot Drop = "earlier_boot"
+	// DropNoVerdict: an unknown that no check has said.
+	DropNoVerdict Drop = "no_verdict"
 )
 
 // Drops are all reasons of drops.
-var Drops = []Drop{DropUnknownRule, DropRepeated, DropCleared, DropInstanceLimit, DropEarlierBoot}
+var Drops = []Drop{DropUnknownRule, DropRepeated, DropCleared, DropInstanceLimit, DropEarlierBoot, DropNoVerdict}
 
 // Change is a transition and when it happened, by the wall clock.
 type Change struct {
@@ -189,6 +196,8 @@ type Outcome struct {
 	// checks together can end.
 	Unexplained []Unexplained
 
+	// seeded is set where the Node has been taken over.
+	seeded bool
 	// trace is what a late seed needs to know of the input.
 	trace trace
 }

@@ -11,6 +11,10 @@ func (m *step) match(in *Match) {
 		m.out.Dropped = DropUnknownRule
 		return
 	}
+	if in.Problem.State != pipeline.StateProblem {
+		m.out.Dropped = DropNoVerdict
+		return
+	}
 	order := m.orderOf(&in.Occurrence)
 	if m.seen(rule, &in.Occurrence) {
 		m.out.Dropped = DropRepeated

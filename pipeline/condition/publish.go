@@ -86,12 +86,12 @@ func (s *Store) Views() []pipeline.ConditionView {
 	views := make([]pipeline.ConditionView, 0, len(s.book.types))
 	for _, t := range s.book.types {
 		ts := s.state.Types[t.Name]
-		views = append(views, pipeline.ConditionView{Condition: ts.Shown, Causes: s.state.activeCauses(ts)})
+		views = append(views, pipeline.ConditionView{Condition: ts.Shown, Causes: s.state.activeCauses(t, ts)})
 	}
 	return views
 }
 
-func (s *State) activeCauses(ts *TypeState) []pipeline.ActiveCause {
+func (s *State) activeCauses(t *bookType, ts *TypeState) []pipeline.ActiveCause {
 	var active []*Cause
 	for _, c := range ts.Causes {
 		if c.active() {
@@ -109,6 +109,11 @@ func (s *State) activeCauses(ts *TypeState) []pipeline.ActiveCause {
 		views = append(views, pipeline.ActiveCause{
 			Cause: c.told(), UID: c.UID, State: c.State, Since: c.Since, Last: c.LastTime, Restored: c.Restored,
 		})
+	}
+	for _, level := range t.levels {
+		if !t.InitiallyHealthy && s.silent(ts, level) {
+			views = append(views, pipeline.ActiveCause{Cause: level.notYetChecked(), Since: s.Started.Wall, Last: s.Started.Wall})
+		}
 	}
 	return views
 }

@@ -52,8 +52,8 @@ func NewJournal(start *State, book *Book, now Now) *Journal {
 	return &Journal{start: start.Clone(), book: book, now: now, last: map[journalKey]int{}}
 }
 
-// Expect notes receivers as [State.Expect] does: they belong to the start.
-func (j *Journal) Expect(receivers []string) { j.start.Expect(receivers) }
+// Expect notes the receivers that feed the conditions: they belong to the start.
+func (j *Journal) Expect(in *Receivers) { j.start.Step(j.book, in, j.now) }
 
 // Note keeps an input that the state has judged, if it can matter.
 func (j *Journal) Note(in Input, book *Book, now Now, out *Outcome) {

@@ -12,6 +12,7 @@ const earlierBoot = "(earlier)"
 // seed takes over what the Node says. It comes before everything else of this
 // start: a seed that is late runs in a [Journal], which sees to that.
 func (m *step) seed(in *Seed) {
+	m.out.seeded = true
 	m.out.trace = traceChange
 	m.advanceBoot()
 	for i := range in.Conditions {
@@ -120,7 +121,7 @@ func (m *step) seedProblem(t *bookType, ts *TypeState, node *NodeCondition, at p
 	}
 	key, rule := m.explain(t, node.Reason, message)
 	unnamed := rule == nil && node.Reason == ReasonEarlierCauses
-	if !unnamed && !ts.holds(Key{Rule: key.Rule, Instance: key.Instance}) {
+	if held := ts.Causes[Key{Rule: key.Rule, Instance: key.Instance}]; !unnamed && (held == nil || held.State != pipeline.StateProblem) {
 		m.restore(ts, rule, key, node, message, at, pipeline.StateProblem)
 	}
 	if unnamed || more > m.assess(t, ts).count-1 {

@@ -57,15 +57,22 @@ func (m *step) addSilent(t *bookType, ts *TypeState, unknown *standing) {
 		return
 	}
 	for _, level := range t.levels {
-		if rs := m.s.Rules[level.ID]; rs != nil && rs.Spoken {
-			continue
+		if m.s.silent(ts, level) {
+			unknown.count++
+			unknown.silent = level
 		}
-		if ts.anyActive(level.ID) {
-			continue
-		}
-		unknown.count++
-		unknown.silent = level
 	}
+}
+
+// silent tells whether a check has never said problem or ok, and nothing else
+// stands for that.
+func (s *State) silent(ts *TypeState, level *bookRule) bool {
+	rs := s.Rules[level.ID]
+	return (rs == nil || !rs.Spoken) && !ts.anyActive(level.ID)
+}
+
+func (r *bookRule) notYetChecked() pipeline.Cause {
+	return pipeline.Cause{Rule: r.ID, Reason: ReasonNotYetChecked, Message: "check " + r.ID + " has not given a verdict yet"}
 }
 
 func (ts *TypeState) holds(key Key) bool {
@@ -92,8 +99,8 @@ func (m *step) condition(t *bookType, ts *TypeState) pipeline.Condition {
 	case held.shown != nil:
 		c.Reason, c.Message = held.shown.Reason, held.shown.Message
 	case held.silent != nil:
-		c.Reason = ReasonNotYetChecked
-		c.Message = "check " + held.silent.ID + " has not given a verdict yet"
+		silent := held.silent.notYetChecked()
+		c.Reason, c.Message = silent.Reason, silent.Message
 	case ts.Removed != "":
 		c.Reason = ReasonRuleRemoved
 		c.Message = "rule " + ts.Removed + ", which held the condition, was removed from the configuration"

@@ -291,15 +291,6 @@ func (m *step) declare(t *bookType) *TypeState {
 	return ts
 }
 
-// Expect notes the receivers whose backlog comes before the state is settled.
-func (s *State) Expect(receivers []string) {
-	for _, id := range receivers {
-		if r := s.receiver(id); r.Backlog == "" {
-			r.Backlog = BacklogPending
-		}
-	}
-}
-
 func (s *State) receiver(id string) *ReceiverState {
 	r, known := s.Receivers[id]
 	if !known {

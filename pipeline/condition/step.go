@@ -38,6 +38,8 @@ func (s *State) Step(book *Book, in Input, now Now) Outcome {
 		m.backlogEnd(in)
 	case *FirstVerdicts:
 		m.firstVerdicts()
+	case *Receivers:
+		m.expect(in)
 	case *SourceState:
 		m.sourceState(in)
 	case *Seed:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -110,20 +111,11 @@ func (s *Store) now() Now {
 	return Now{Instant: s.options.Clock.Now(), Current: s.options.Boot}
 }
 
-// ExpectBacklogs names the receivers whose backlog must have been judged before
-// timers act and the Node is told anything. It is called before they start.
+// ExpectBacklogs names all receivers that feed the conditions. The backlog of
+// those that are new must have been judged before timers act and the Node is told
+// anything. It is called before they start.
 func (s *Store) ExpectBacklogs(receivers []string) {
-	s.input.Lock()
-	defer s.input.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == nil {
-		return
-	}
-	s.state.Expect(receivers)
-	if s.journal != nil {
-		s.journal.Expect(receivers)
-	}
+	s.tell(&Receivers{IDs: slices.Clone(receivers)})
 }
 
 // Apply judges a record: a problem, a recovery, a verdict or the end of a
@@ -225,7 +217,11 @@ func (s *Store) step(ctx context.Context, in Input, book *Book, now Now) (Outcom
 // note keeps an input for a late seed. The caller holds s.mu.
 func (s *Store) note(in Input, now Now, out *Outcome) {
 	overflows := s.journal.Overflows
-	s.journal.Note(keep(in), s.book, now, out)
+	if expected, ok := in.(*Receivers); ok {
+		s.journal.Expect(expected)
+	} else {
+		s.journal.Note(keep(in), s.book, now, out)
+	}
 	if s.journal.Overflows > overflows {
 		s.options.Logger.Warn("too much has happened before the Node's conditions could be read: " +
 			"the oldest of it will be judged without them")

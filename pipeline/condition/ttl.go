@@ -32,7 +32,7 @@ func (m *step) runTTL(rule *bookRule, c *Cause, from time.Duration) {
 // degradedSince tells since when a source of the rule cannot be read.
 func (m *step) degradedSince(rule *bookRule) (since time.Duration, degraded bool) {
 	for id, r := range m.s.Receivers {
-		if r.Degraded && rule.hearsReceiver(id) && (!degraded || r.Since < since) {
+		if r.Degraded && rule.hears(id, r) && (!degraded || r.Since < since) {
 			since, degraded = r.Since, true
 		}
 	}
@@ -92,12 +92,33 @@ func (m *step) sourceState(in *SourceState) {
 		return
 	}
 	r.Degraded, r.Since = in.Degraded, m.now.Boot
+	m.out.trace = traceChange
+	m.sourcesChanged()
+}
+
+// expect notes the receivers that feed the conditions, and forgets all others.
+func (m *step) expect(in *Receivers) {
+	for id := range m.s.Receivers {
+		if !slices.Contains(in.IDs, id) {
+			delete(m.s.Receivers, id)
+		}
+	}
+	for _, id := range in.IDs {
+		if r := m.s.receiver(id); r.Backlog == "" {
+			r.Backlog = BacklogPending
+		}
+	}
+	m.out.trace = traceChange
+	m.sourcesChanged()
+}
+
+func (m *step) sourcesChanged() {
 	for _, t := range m.book.types {
 		if !t.hasTTL {
 			continue
 		}
 		for _, c := range m.s.Types[t.Name].Causes {
-			m.standStill(c, in.Receiver)
+			m.standStill(c)
 		}
 	}
 	if m.s.backlogOver() {
@@ -106,9 +127,9 @@ func (m *step) sourceState(in *SourceState) {
 	m.rearm()
 }
 
-func (m *step) standStill(c *Cause, receiver string) {
+func (m *step) standStill(c *Cause) {
 	rule := m.book.byRule[c.Rule]
-	if rule == nil || rule.ttl() == 0 || !c.active() || !rule.hearsReceiver(receiver) {
+	if rule == nil || rule.ttl() == 0 || !c.active() {
 		return
 	}
 	_, degraded := m.degradedSince(rule)

@@ -1,0 +1,115 @@
+package condition
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// invariants checks one step: what changed is told, in a chain without gaps;
+// times move with statuses alone; the status is the OR of the causes.
+func invariants(book *Book, before map[string]pipeline.Condition, s *State, out Outcome, now Now) error {
+	shown := map[string]pipeline.Condition{}
+	for name, c := range before {
+		shown[name] = c
+	}
+	uids := map[pipeline.UID]bool{}
+	for i := range out.Changes {
+		c := &out.Changes[i]
+		if uids[c.UID] {
+			return fmt.Errorf("two transitions of one input share the UID %s", c.UID)
+		}
+		uids[c.UID] = true
+		old, known := shown[c.Condition.Type]
+		if known {
+			if err := follows(old, c, now); err != nil {
+				return fmt.Errorf("%s: %w", describe(c), err)
+			}
+		}
+		shown[c.Condition.Type] = c.Condition
+	}
+	for name, ts := range s.Types {
+		if told, known := shown[name]; known && told != ts.Shown && !silentSeed(out) {
+			return fmt.Errorf("%s changed untold: told %+v, is %+v", name, told, ts.Shown)
+		}
+	}
+	return standsRight(book, s)
+}
+
+// silentSeed tells whether the Node's conditions came in this step: they are no
+// transitions.
+func silentSeed(out Outcome) bool { return out.seeded }
+
+func follows(old pipeline.Condition, c *Change, now Now) error {
+	next := c.Condition
+	if c.StatusChanged != (old.Status != next.Status) && !silentSeed(Outcome{}) {
+		return fmt.Errorf("says status changed: %t, from %s", c.StatusChanged, old.Status)
+	}
+	if c.Kind == pipeline.TransitionMessage && c.StatusChanged {
+		return fmt.Errorf("a message transition changes the status")
+	}
+	if (c.EventMessage != "") != c.MakesEvent {
+		return fmt.Errorf("an Event without text, or text without an Event")
+	}
+	if next.LastTransitionTime != next.LastTransitionTime.Truncate(time.Second) {
+		return fmt.Errorf("its time is no whole second")
+	}
+	if c.StatusChanged && next.LastTransitionTime.Before(old.LastTransitionTime) && !old.LastTransitionTime.After(now.Wall) {
+		return fmt.Errorf("its time went back from %s", offset(old.LastTransitionTime))
+	}
+	return nil
+}
+
+// standsRight works out every condition anew, from the causes alone.
+func standsRight(book *Book, s *State) error {
+	for _, t := range book.types {
+		ts := s.Types[t.Name]
+		problems, unknowns := map[string]bool{}, 0
+		reasons := map[string]bool{}
+		for key, c := range ts.Causes {
+			if key.Boot != "" {
+				continue
+			}
+			switch c.State {
+			case pipeline.StateProblem:
+				problems[key.Rule+"\x00"+key.Instance] = true
+				reasons[c.Reason] = true
+			case pipeline.StateUnknown:
+				unknowns++
+			default:
+			}
+		}
+		want := pipeline.StateOK
+		switch {
+		case len(problems) > 0:
+			want = pipeline.StateProblem
+		case unknowns > 0 || (!t.InitiallyHealthy && anySilent(book, s, t)):
+			want = pipeline.StateUnknown
+		}
+		if ts.Shown.State != want {
+			return fmt.Errorf("%s is %s, its causes say %s", t.Name, ts.Shown.State, want)
+		}
+		if want != pipeline.StateProblem {
+			continue
+		}
+		if !reasons[ts.Shown.Reason] {
+			return fmt.Errorf("%s shows the reason %s that no cause has", t.Name, ts.Shown.Reason)
+		}
+		suffix := fmt.Sprintf(" (and %d more)", len(problems)-1)
+		if strings.HasSuffix(ts.Shown.Message, suffix) != (len(problems) > 1) {
+			return fmt.Errorf("%s has %d causes and shows %q", t.Name, len(problems), ts.Shown.Message)
+		}
+	}
+	return nil
+}
+
+func anySilent(book *Book, s *State, t *bookType) bool {
+	for _, rule := range book.rules {
+		if rule.on == t && rule.Level && (s.Rules[rule.ID] == nil || !s.Rules[rule.ID].Spoken) {
+			return true
+		}
+	}
+	return false
+}
