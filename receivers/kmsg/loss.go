@@ -23,7 +23,7 @@ const (
 func (r *Receiver) lose(ctx context.Context, batch *source.Batch) {
 	for reason, n := range batch.Lost {
 		if n > 0 {
-			r.losses.add(ctx, source.Reason(reason).String(), n) //nolint:gosec // an index of the array
+			r.losses.add(ctx, source.Reason(reason).String(), n)
 		}
 	}
 	place := r.place(r.accounted)

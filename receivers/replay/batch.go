@@ -62,9 +62,10 @@ func (b *batch) continues(line []byte) bool {
 	if b.rawStart < 0 || len(line) < 2 || line[0] != ' ' || bytes.IndexByte(line, '=') < 0 {
 		return false
 	}
-	if len(b.arena)-b.rawStart+len(line)+1 <= rawMaximum { // else it is no dictionary any more, but noise
-		b.arena = append(append(b.arena, line...), '\n')
+	if len(b.arena)-b.rawStart+len(line)+1 > rawMaximum { // no dictionary any more
+		return false
 	}
+	b.arena = append(append(b.arena, line...), '\n')
 	return true
 }
 

@@ -17,25 +17,28 @@ const MaxLine = 8192
 
 var errStopped = errors.New("stopped before the input's end")
 
-// input is an open file that a wait for can be ended.
+// input is an open file, a read of which can be ended.
 type input struct {
-	file      *os.File
+	name      string
+	fd        int
 	own       bool // opened here
 	interrupt *interrupt.Interrupt
 }
 
 func openInput(options Options) (*input, error) {
-	in := &input{file: options.Stdin}
-	if options.Path != "-" {
+	in := &input{name: options.Path}
+	switch {
+	case options.Path != "-":
 		// O_NONBLOCK, so that a FIFO without a writer does not keep the open.
 		fd, err := unix.Open(options.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 		if err != nil {
 			return nil, &os.PathError{Op: "open", Path: options.Path, Err: err}
 		}
-		in.file, in.own = os.NewFile(uintptr(fd), options.Path), true //nolint:gosec // a file descriptor
-	}
-	if in.file == nil {
+		in.fd, in.own = fd, true
+	case options.Stdin == nil:
 		return nil, errors.New("there is no standard input")
+	default:
+		in.fd = int(options.Stdin.Fd())
 	}
 	var err error
 	if in.interrupt, err = interrupt.New(); err != nil {
@@ -47,7 +50,7 @@ func openInput(options Options) (*input, error) {
 
 func (in *input) close() {
 	if in.own {
-		_ = in.file.Close()
+		_ = unix.Close(in.fd)
 	}
 	if in.interrupt != nil {
 		_ = in.interrupt.Close()
@@ -56,17 +59,16 @@ func (in *input) close() {
 
 // Read waits until there is something to read, the end, or the interrupt.
 func (in *input) Read(to []byte) (int, error) {
-	fd := int(in.file.Fd()) //nolint:gosec // a file descriptor
 	for {
-		if _, stopped, err := in.interrupt.Wait(fd); err != nil || stopped {
+		if _, stopped, err := in.interrupt.Wait(in.fd); err != nil || stopped {
 			return 0, errors.Join(err, stoppedError(stopped))
 		}
-		n, err := unix.Read(fd, to)
+		n, err := unix.Read(in.fd, to)
 		switch {
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
 			continue
 		case err != nil:
-			return 0, &os.PathError{Op: "read", Path: in.file.Name(), Err: err}
+			return 0, &os.PathError{Op: "read", Path: in.name, Err: err}
 		case n == 0:
 			return 0, io.EOF
 		}

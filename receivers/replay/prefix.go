@@ -30,7 +30,7 @@ func cutPriority(line []byte, record *source.Record) []byte {
 	if err != nil {
 		return line
 	}
-	setPriority(record, int(priority>>3), int(priority&7)) //nolint:gosec // 11 bits
+	setPriority(record, int(priority>>3), int(priority&7))
 	return line[end+1:]
 }
 
@@ -138,7 +138,7 @@ func seconds(text []byte) (time.Duration, bool) {
 	for range 9 - len(fraction) {
 		ns *= 10
 	}
-	return time.Duration(s)*time.Second + time.Duration(ns), true //nolint:gosec // 33 bits of seconds fit
+	return time.Duration(s)*time.Second + time.Duration(ns), true
 }
 
 // isoLayouts are those of dmesg and journalctl, and of rsyslog's files. A comma

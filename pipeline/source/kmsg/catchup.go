@@ -1,6 +1,9 @@
 package kmsg
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // fruitless is how many rounds that find nothing new a subscriber that catches
 // up makes at most before it joins the others all the same.
@@ -14,7 +17,7 @@ func (s *source) add(sub *Subscription) {
 	sub.to.State(s.fault)
 	if s.device == nil { // once it opens everybody begins at the oldest record
 		close(sub.caughtUp)
-		s.subs = append(s.subs[:len(s.subs):len(s.subs)], sub)
+		s.subs = append(slices.Clip(s.subs), sub)
 		return
 	}
 	var own *device
@@ -75,7 +78,7 @@ func (s *source) join(sub *Subscription, inAnyCase bool) bool {
 	if sub.Next < s.claimed && !inAnyCase {
 		return false
 	}
-	s.subs = append(s.subs[:len(s.subs):len(s.subs)], sub)
+	s.subs = append(slices.Clip(s.subs), sub)
 	return true
 }
 

@@ -212,7 +212,7 @@ func putRecordHeader(to []byte, kind byte, size int, now pipeline.Instant) {
 		wall = now.Wall.UnixNano()
 	}
 	putHeader(to, kind, recordHeader-entryHeader+size)
-	binary.LittleEndian.PutUint64(to[entryHeader:], uint64(wall))       //nolint:gosec // read back as it was
+	binary.LittleEndian.PutUint64(to[entryHeader:], uint64(wall))
 	binary.LittleEndian.PutUint64(to[entryHeader+8:], uint64(now.Boot)) //nolint:gosec // read back as it was
 }
 

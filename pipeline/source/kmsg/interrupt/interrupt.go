@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,9 @@ import (
 type Interrupt struct {
 	event  int
 	raised atomic.Bool
+
+	mu     sync.Mutex
+	closed bool
 }
 
 // New returns an Interrupt. It holds a file descriptor until Close.
@@ -26,8 +30,13 @@ func New() (*Interrupt, error) {
 	return &Interrupt{event: event}, nil
 }
 
-// Raise ends the wait under way and every later one.
+// Raise ends the wait under way and every later one. After Close it does nothing.
 func (i *Interrupt) Raise() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return nil
+	}
 	i.raised.Store(true)
 	one := binary.NativeEndian.AppendUint64(nil, 1)
 	if _, err := unix.Write(i.event, one); err != nil && !errors.Is(err, unix.EAGAIN) {
@@ -39,15 +48,23 @@ func (i *Interrupt) Raise() error {
 // Raised tells whether Raise was called.
 func (i *Interrupt) Raised() bool { return i.raised.Load() }
 
-// Close frees the file descriptor, when nobody waits or raises any more.
-func (i *Interrupt) Close() error { return unix.Close(i.event) }
+// Close frees the file descriptor, when nobody waits any more.
+func (i *Interrupt) Close() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		return nil
+	}
+	i.closed = true
+	return unix.Close(i.event)
+}
 
 // Wait blocks its thread until fd can be read or has ended, or until Raise.
 // A negative fd waits for Raise alone.
 func (i *Interrupt) Wait(fd int) (readable, raised bool, err error) {
 	fds := [...]unix.PollFd{
-		{Fd: int32(fd), Events: unix.POLLIN}, //nolint:gosec // file descriptors are small
-		{Fd: int32(i.event), Events: unix.POLLIN},
+		{Fd: int32(fd), Events: unix.POLLIN},      //nolint:gosec // file descriptors are small
+		{Fd: int32(i.event), Events: unix.POLLIN}, //nolint:gosec // file descriptors are small
 	}
 	for {
 		_, err = unix.Poll(fds[:], -1)
