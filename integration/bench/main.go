@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -50,30 +51,27 @@ func measure(out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "%s\n", machine())
+	var errs []error
 	for _, r := range runs {
-		args := append([]string{"test", "-run", "^$", "-timeout", "30m"}, r.args...)
-		fmt.Fprintf(out, "\n## %s\n\n    (cd %s && go %s)\n\n", r.title, r.dir, strings.Join(args, " "))
-		output, err := goTest(filepath.Join(root, r.dir), args)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(folder, r.name+".txt"), output, 0o644); err != nil {
-			return err
-		}
-		printTable(out, parse(output))
+		errs = append(errs, r.measure(out, root, folder))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-func goTest(dir string, args []string) ([]byte, error) {
+// measure prints the table of a run, of what there is where a part of it failed.
+func (r *run) measure(out io.Writer, root, folder string) error {
+	args := append([]string{"test", "-run", "^$", "-timeout", "30m"}, r.args...)
+	fmt.Fprintf(out, "\n## %s\n\n    (cd %s && go %s)\n\n", r.title, r.dir, strings.Join(args, " "))
 	cmd := exec.Command("go", args...)
-	cmd.Dir = dir
+	cmd.Dir = filepath.Join(root, r.dir)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, output.Bytes())
+	err := cmd.Run()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", r.title, err, output.Bytes())
 	}
-	return output.Bytes(), nil
+	printTable(out, parse(output.Bytes()))
+	return errors.Join(err, os.WriteFile(filepath.Join(folder, r.name+".txt"), output.Bytes(), 0o644))
 }
 
 // machine tells what the figures were measured on.
