@@ -181,7 +181,7 @@ func TestALongRun(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	words := []string{"Oops", "BUG", "end", "Call Trace:", strings.Repeat("x", 150), "", " "}
 	var lines []string
-	for range 3000 {
+	for range 1000 {
 		line := ""
 		for range random.IntN(4) {
 			line += words[random.IntN(len(words))]
