@@ -110,7 +110,6 @@ func (a *agent) start(ctx context.Context) error {
 	if err := a.startOperator(); err != nil {
 		return err
 	}
-	a.statuses.start()
 	var receivers []string
 	for _, id := range a.graph.ReceiversBefore(judged) {
 		receivers = append(receivers, id.String())
@@ -130,7 +129,11 @@ func (a *agent) start(ctx context.Context) error {
 	if err := a.graph.StartReceivers(ctx); err != nil {
 		return err
 	}
-	return a.checkRights()
+	if err := a.checkRights(); err != nil {
+		return err
+	}
+	a.statuses.start()
+	return nil
 }
 
 // startOperator opens the operator socket. Without it the agent works all the

@@ -18,6 +18,7 @@ type statusWatch struct {
 	changed chan struct{}
 	end     chan struct{}
 	once    sync.Once
+	started bool
 	done    sync.WaitGroup
 	known   map[string]pipeline.ComponentStatus
 }
@@ -38,6 +39,7 @@ func newStatusWatch(board *pipeline.StatusBoard, logger *slog.Logger, degraded f
 }
 
 func (w *statusWatch) start() {
+	w.started = true
 	w.done.Go(func() {
 		for {
 			select {
@@ -50,8 +52,12 @@ func (w *statusWatch) start() {
 	})
 }
 
-// stop ends the goroutine and tells what had not been told.
+// stop ends the goroutine and tells what had not been told. If it was never
+// started, nothing is told: the error of the start says it all.
 func (w *statusWatch) stop() {
+	if !w.started {
+		return
+	}
 	w.once.Do(func() { close(w.end) })
 	w.done.Wait()
 	w.look()

@@ -30,19 +30,29 @@ func (*processor) Start(context.Context) error { return nil }
 func (*processor) Shutdown(context.Context) error { return nil }
 
 // Consume brings problems, recoveries, verdicts and ends of backlogs to the
-// store, in order. It passes on, in one batch, the problems that fire without a
-// condition and all records of other kinds.
+// store, in order. It passes on the problems that fire without a condition and
+// all records of other kinds; what came before a problem of a condition goes
+// first, since the store tells of that one itself.
 func (p *processor) Consume(ctx context.Context, batch []pipeline.Record) error {
-	p.out = p.out[:0]
-	defer func() { clear(p.out) }() // keep nothing of the batch
 	var errs []error
 	for i := range batch {
+		if problem := batch[i].Problem; problem != nil && problem.Condition != "" {
+			errs = append(errs, p.passOn(ctx))
+		}
 		errs = append(errs, p.record(ctx, &batch[i]))
 	}
-	if len(p.out) > 0 {
-		errs = append(errs, p.next.Consume(ctx, p.out))
-	}
+	errs = append(errs, p.passOn(ctx))
 	return errors.Join(errs...)
+}
+
+func (p *processor) passOn(ctx context.Context) error {
+	if len(p.out) == 0 {
+		return nil
+	}
+	err := p.next.Consume(ctx, p.out)
+	clear(p.out) // keep nothing of the batch
+	p.out = p.out[:0]
+	return err
 }
 
 func (p *processor) record(ctx context.Context, record *pipeline.Record) error {
