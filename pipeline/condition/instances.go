@@ -1,6 +1,8 @@
 package condition
 
 import (
+	"time"
+
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
@@ -63,7 +65,7 @@ func (m *step) room(rule *bookRule) bool {
 	if !ruleFull && !allFull {
 		return true
 	}
-	if rs.fullAt == m.s.freed+1 {
+	if rs.full == m.s.freed+1 && m.now.Boot < rs.fullUntil {
 		return false // nothing has become free since
 	}
 	only := ""
@@ -72,7 +74,7 @@ func (m *step) room(rule *bookRule) bool {
 	}
 	causes, idle := m.leastRecentlyUsed(only)
 	if idle == nil {
-		rs.fullAt = m.s.freed + 1
+		rs.full, rs.fullUntil = m.s.freed+1, m.now.Boot+time.Second
 		return false
 	}
 	m.remove(causes, idle)

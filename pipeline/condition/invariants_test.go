@@ -23,7 +23,7 @@ func invariants(book *Book, before map[string]pipeline.Condition, s *State, out 
 		}
 		uids[c.UID] = true
 		old, known := shown[c.Condition.Type]
-		if known {
+		if known && !out.seeded { // the Node's own conditions are no transitions
 			if err := follows(old, c, now); err != nil {
 				return fmt.Errorf("%s: %w", describe(c), err)
 			}
@@ -31,20 +31,16 @@ func invariants(book *Book, before map[string]pipeline.Condition, s *State, out 
 		shown[c.Condition.Type] = c.Condition
 	}
 	for name, ts := range s.Types {
-		if told, known := shown[name]; known && told != ts.Shown && !silentSeed(out) {
+		if told, known := shown[name]; known && told != ts.Shown && !out.seeded {
 			return fmt.Errorf("%s changed untold: told %+v, is %+v", name, told, ts.Shown)
 		}
 	}
 	return standsRight(book, s)
 }
 
-// silentSeed tells whether the Node's conditions came in this step: they are no
-// transitions.
-func silentSeed(out Outcome) bool { return out.seeded }
-
 func follows(old pipeline.Condition, c *Change, now Now) error {
 	next := c.Condition
-	if c.StatusChanged != (old.Status != next.Status) && !silentSeed(Outcome{}) {
+	if c.StatusChanged != (old.Status != next.Status) {
 		return fmt.Errorf("says status changed: %t, from %s", c.StatusChanged, old.Status)
 	}
 	if c.Kind == pipeline.TransitionMessage && c.StatusChanged {

@@ -117,7 +117,10 @@ type RuleState struct {
 	// Instances counts the rule's instances.
 	Instances int `json:"instances,omitempty"`
 
-	fullAt uint64 // the state's freed when no place was found
+	// full is one more than the state's freed when no place was found; until then
+	// no search is made again, unless something becomes free.
+	full      uint64
+	fullUntil time.Duration
 }
 
 // Seen is the newest line that a receiver told the rule from one source.
