@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+const savedLog = `[    1.000000] Linux version 6.12.0
+[  100.100000] EXT4-fs error (device sda1): ext4_find_entry:1463: inode #2: comm ls: reading directory lblock 0
+[  102.000000] EXT4-fs (sda1): Remounting filesystem read-only
+[  103.000000] INFO: task docker:20744 blocked for more than 120 seconds.
+`
+
+// told is what a test looks at of a console line.
+type told struct {
+	Event     string `json:"event"`
+	Kind      string `json:"kind"`
+	Reason    string `json:"reason"`
+	Condition string `json:"condition"`
+	Status    string `json:"status"`
+	UID       string `json:"uid"`
+}
+
+func parseConsole(t *testing.T, text string) (all []told) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		var one told
+		require.NoError(t, json.Unmarshal([]byte(line), &one), line)
+		if one.Kind != "snapshot" {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func reasons(all []told) (list []string) {
+	for _, one := range all {
+		list = append(list, strings.TrimSuffix(one.Condition+"="+one.Reason, "="))
+	}
+	return list
+}
+
+func TestRunInputPrintsProblemsInOrderAndEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dmesg.txt")
+	require.NoError(t, os.WriteFile(path, []byte(savedLog), 0o600))
+
+	got := otelnpd(t, "", "run", "--input", path, "--output", "json")
+
+	require.Zero(t, got.code, got.stderr)
+	all := parseConsole(t, got.stdout)
+	require.Equal(t, []string{"=Ext4Error", "ReadonlyFilesystem=FilesystemIsReadOnly", "=TaskHung", "KernelDeadlock=DockerHung"}, reasons(all))
+	require.Equal(t, "True", all[1].Status)
+
+	again := otelnpd(t, "", "run", "--input", path, "--output", "json")
+	require.Equal(t, all, parseConsole(t, again.stdout), "the same log has the same identities")
+}
+
+func TestRunInputReadsStandardInput(t *testing.T) {
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	_, err = write.WriteString(savedLog)
+	require.NoError(t, err)
+	require.NoError(t, write.Close())
+	defer func() { require.NoError(t, read.Close()) }()
+
+	var stdout, stderr bytes.Buffer
+	code := execute(t.Context(), []string{"run", "--input", "-", "--output", "text"}, read, &stdout, &stderr)
+
+	require.Zero(t, code, stderr.String())
+	require.Contains(t, stdout.String(), "KernelDeadlock=True")
+}
+
+func TestRunInputThatIsNotThere(t *testing.T) {
+	got := otelnpd(t, "", "run", "--input", "/does/not/exist")
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, "/does/not/exist")
+}
+
+// safeBuffer is written by the agent and read by the test.
+type safeBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// liveAgent is an agent on a FIFO in place of /dev/kmsg.
+type liveAgent struct {
+	fifo, socket   string
+	stdout, stderr safeBuffer
+	stop           context.CancelFunc
+	code           chan int
+}
+
+func startAgent(t *testing.T) *liveAgent {
+	t.Helper()
+	dir := t.TempDir()
+	a := &liveAgent{fifo: filepath.Join(dir, "kmsg"), socket: filepath.Join(dir, "otelnpd.sock"), code: make(chan int, 1)}
+	require.NoError(t, unix.Mkfifo(a.fifo, 0o600))
+	config := filepath.Join(dir, "otelnpd.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(`receivers:
+  kmsg: {path: '`+a.fifo+`'}
+processors:
+  rules: {packs: [kernel]}
+exporters:
+  console: {}
+  prometheus: {endpoint: '127.0.0.1:0'}
+  status: {endpoint: '127.0.0.1:0'}
+service:
+  socket: '`+a.socket+`'
+  pipelines:
+    logs: {receivers: [kmsg], exporters: [console, prometheus, status]}
+`), 0o600))
+	ctx, stop := context.WithCancel(t.Context())
+	a.stop = stop
+	go func() {
+		a.code <- execute(ctx, []string{"run", "--config", config}, strings.NewReader(""), &a.stdout, &a.stderr)
+	}()
+	eventually(t, "the agent to run", func() bool { return strings.Contains(a.stderr.String(), "otelnpd is running") })
+	return a
+}
+
+func (a *liveAgent) write(t *testing.T, records string) {
+	t.Helper()
+	file, err := os.OpenFile(a.fifo, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = file.WriteString(records)
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+}
+
+// eventually asks until the answer is yes. The agent under test runs in real
+// time, and tells nobody when it has come so far.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	require.Eventually(t, done, 20*time.Second, 5*time.Millisecond, what)
+}
+
+func TestRunLiveUntilToldToStop(t *testing.T) {
+	a := startAgent(t)
+	a.write(t, "6,1,1000000,-;Linux version 6.12.0\n4,2,2000000,-;INFO: task docker:7 blocked for more than 120 seconds.\n")
+	eventually(t, "the condition on the console", func() bool { return strings.Contains(a.stdout.String(), `"DockerHung"`) })
+
+	listed := otelnpd(t, "", "conditions", "list", "--socket", a.socket)
+	require.Zero(t, listed.code, listed.stderr)
+	require.Regexp(t, `KernelDeadlock +True .* DockerHung `, listed.stdout)
+	require.Contains(t, listed.stdout, "kernel/docker-hung")
+	require.Equal(t, "ok\n", otelnpd(t, "", "healthcheck", "--socket", a.socket).stdout)
+
+	cleared := otelnpd(t, "", "conditions", "clear", "KernelDeadlock", "--socket", a.socket)
+	require.Equal(t, "KernelDeadlock is False: 1 causes cleared\n", cleared.stdout, cleared.stderr)
+	unknown := otelnpd(t, "", "conditions", "clear", "KernelDedlock", "--socket", a.socket)
+	require.Equal(t, 1, unknown.code)
+	require.Contains(t, unknown.stderr, "KernelDeadlock", "it lists the types there are")
+
+	second := otelnpd(t, "", "run", "--socket", a.socket)
+	require.Equal(t, 1, second.code)
+	require.Contains(t, second.stderr, "another otelnpd is running")
+
+	a.stop()
+	require.Zero(t, <-a.code, a.stderr.String())
+	require.Equal(t, []string{"=TaskHung", "KernelDeadlock=DockerHung", "KernelDeadlock=KernelHasNoDeadlock"},
+		reasons(parseConsole(t, a.stdout.String())))
+	require.NoFileExists(t, a.socket)
+}
+
+func TestRunRefusesABadConfiguration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bad.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("servce: {}\n"), 0o600))
+	got := otelnpd(t, "", "run", "--config", path)
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, path+":1:1: ")
+	require.Contains(t, got.stderr, "service")
+}
