@@ -82,10 +82,12 @@ func (r *rule) declared() condition.Rule {
 // newExpression compiles a pattern. In a window it must match up to the end of
 // the newest line, whichever branch of it matches.
 func newExpression(pattern string, window *Window) (*expression, error) {
-	if _, err := regexp.Compile(pattern); err != nil {
-		return nil, err
-	}
 	if window != nil {
+		// By itself first: brackets that do not match must not find their others
+		// in what is put around it.
+		if _, err := syntax.Parse(pattern, syntax.Perl); err != nil {
+			return nil, err
+		}
 		pattern = `(?:` + pattern + `)\z`
 	}
 	re, err := regexp.Compile(pattern)

@@ -41,15 +41,14 @@ func (r *rule) findIn(sample string) (problem, recovery bool) {
 // finds tells whether an expression matches a sample. In a window, a sample's
 // lines come one by one.
 func (r *rule) finds(sample string, expression *expression) bool {
-	lines := []string{sample}
-	if r.window != nil {
-		lines = strings.Split(sample, "\n")
+	if r.window == nil {
+		return expression.re.MatchString(sample)
 	}
 	alone := *r
 	alone.pattern, alone.recovery = expression, nil
 	m := newMatcher([]*rule{&alone})
 	matched := false
-	for i, line := range lines {
+	for i, line := range strings.Split(sample, "\n") {
 		found, _ := m.match(&pipeline.Record{Body: []byte(line), Time: time.Unix(int64(i), 0)})
 		matched = matched || len(found) > 0
 	}

@@ -81,6 +81,9 @@ func (g *gatherer) gather(re *syntax.Regexp) knowledge {
 // gatherLiteral spells a literal out, rune by rune: folding turns a rune into
 // several, some of them outside ASCII (k is also the Kelvin sign).
 func gatherLiteral(re *syntax.Regexp) knowledge {
+	if text, plain := spellPlain(re); plain {
+		return knowledge{exact: []string{text}}
+	}
 	run := newRun()
 	for _, r := range re.Rune {
 		spelt := []rune{r}
@@ -192,6 +195,19 @@ func spell(runes []rune) []string {
 		}
 	}
 	return texts
+}
+
+// spellPlain returns a literal that does not fold as text, ASCII lower-cased;
+// not plain is what spell has to look at rune by rune.
+func spellPlain(re *syntax.Regexp) (text string, plain bool) {
+	if re.Flags&syntax.FoldCase != 0 || slices.ContainsFunc(re.Rune, func(r rune) bool { return r == '\n' || r == utf8.RuneError }) {
+		return "", false
+	}
+	bytes := []byte(string(re.Rune))
+	for i, b := range bytes {
+		bytes[i] = lower[b]
+	}
+	return string(bytes), true
 }
 
 // spellClass returns the runes of a class given as ranges; nil if they are many.
