@@ -94,7 +94,7 @@ func standsRight(book *Book, s *State) error {
 			return fmt.Errorf("%s shows the reason %s that no cause has", t.Name, ts.Shown.Reason)
 		}
 		suffix := fmt.Sprintf(" (and %d more)", len(problems)-1)
-		if strings.HasSuffix(ts.Shown.Message, suffix) != (len(problems) > 1) {
+		if len(problems) > 1 && !strings.HasSuffix(ts.Shown.Message, suffix) {
 			return fmt.Errorf("%s has %d causes and shows %q", t.Name, len(problems), ts.Shown.Message)
 		}
 	}

@@ -104,7 +104,10 @@ func (m *step) past(wall time.Time) pipeline.Order {
 func (m *step) pin(t *bookType, ts *TypeState, node *NodeCondition, upTo pipeline.Order) {
 	since := wholeSecond(node.LastTransitionTime)
 	ts.Pin = &Pin{Status: node.Status, UpTo: upTo, Moved: since}
-	ts.Shown.Status, ts.Shown.LastTransitionTime = node.Status, since
+	state, _ := t.state(node.Status)
+	ts.Shown = pipeline.Condition{
+		Type: t.Name, State: state, Status: node.Status, Reason: node.Reason, Message: node.Message, LastTransitionTime: since,
+	}
 	m.show(t, ts, turn{
 		uid:  pipeline.CauseUID("node", m.s.Boot, node.LastTransitionTime.UTC().Format(time.RFC3339)),
 		time: m.s.Started.Wall, order: upTo, silent: true,

@@ -165,6 +165,10 @@ type turn struct {
 
 // show works out a condition anew and tells what has changed.
 func (m *step) show(t *bookType, ts *TypeState, why turn) {
+	if m.holding {
+		m.keepTurn(t, ts, why)
+		return
+	}
 	old := ts.Shown
 	if why.activated {
 		ts.Removed = ""

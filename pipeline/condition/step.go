@@ -12,6 +12,16 @@ type step struct {
 	book *Book
 	now  Now
 	out  Outcome
+	// While holding, what is to be shown waits in held: an input that does several
+	// things to a type tells of them once.
+	holding bool
+	held    []heldTurn
+}
+
+type heldTurn struct {
+	t   *bookType
+	ts  *TypeState
+	why turn
 }
 
 func newStep(s *State, book *Book, now Now) *step { return &step{s: s, book: book, now: now} }
@@ -123,6 +133,31 @@ func (m *step) end(c *Cause, tombstone pipeline.Order) {
 	if tombstone != (pipeline.Order{}) {
 		m.s.raise(&c.Cleared, tombstone)
 	}
+}
+
+// hold lets what follows be told once for each type, at the release.
+func (m *step) hold() { m.holding = true }
+
+func (m *step) release() {
+	m.holding = false
+	for _, h := range m.held {
+		m.show(h.t, h.ts, h.why)
+	}
+	m.held = nil
+}
+
+// keepTurn notes why a type is to be shown. An activation is told before all
+// else.
+func (m *step) keepTurn(t *bookType, ts *TypeState, why turn) {
+	for i := range m.held {
+		if m.held[i].t == t {
+			if why.activated {
+				m.held[i].why = why
+			}
+			return
+		}
+	}
+	m.held = append(m.held, heldTurn{t, ts, why})
 }
 
 // told returns what a transition says of a cause.

@@ -33,6 +33,8 @@ func (m *step) verdict(in *Verdict) {
 		return
 	}
 	c.Level.Start = start
+	m.hold()
+	defer m.release()
 	m.judge(rule, c, full, in, m.orderOf(&in.Occurrence))
 	m.awaitVerdicts()
 }
