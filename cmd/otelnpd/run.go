@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
 	"golang.org/x/term"
 
 	"github.com/otelnpd/otelnpd/config"
@@ -62,6 +63,7 @@ func run(cmd *cobra.Command, flags runFlags) error {
 	}
 	defer log.Close()
 	logger := log.Logger
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("a metric could not be kept", "error", err) }))
 	for _, warning := range loaded.Warnings {
 		logger.Warn(warning.Error())
 	}
