@@ -29,7 +29,7 @@ var runs = []run{
 	{"lines", "What a line costs", ".", []string{
 		"-bench", ".", "-benchmem", "-benchtime", "300ms", "./processors/rules/...", "./pipeline/source/kmsg/..."}},
 	{"start", "The process: start", "integration", []string{"-bench", "Start", "-benchtime", "20x", "."}},
-	{"latency", "The process: from /dev/kmsg to what it tells", "integration", []string{"-bench", "Latency", "-benchtime", "300x", "."}},
+	{"latency", "The process: from /dev/kmsg to what it tells", "integration", []string{"-bench", "Latency", "-benchtime", "200x", "."}},
 	{"burst", "The process: 100,000 lines at full speed", "integration", []string{"-bench", "Burst", "-benchtime", "5x", "."}},
 	{"idle", "The process: 10 s with nothing to do", "integration", []string{"-bench", "Idle", "-benchtime", "1x", "."}},
 }
