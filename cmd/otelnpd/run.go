@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel"
@@ -103,6 +104,8 @@ func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}) 
 	if err := a.start(ctx); err != nil {
 		return joinShutdown(err, a)
 	}
+	// What reading the configuration took is not needed again.
+	debug.FreeOSMemory()
 	options.logger.Info("otelnpd is running", "version", version, "node", options.node)
 	select {
 	case <-ctx.Done():
