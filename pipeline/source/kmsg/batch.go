@@ -55,13 +55,13 @@ func (a *assembler) entries(entries []byte) {
 	a.flush()
 }
 
-// record adds one record; wall and boot are the clocks when it was read, if it
+// record adds one record, unless it is none or its number was there before; wall and boot are the clocks when it was read, if it
 // was just written, else 0.
 func (a *assembler) record(raw []byte, wall, boot int64) {
 	a.batch.read++
 	a.batch.Records = append(a.batch.Records, Record{})
 	record := &a.batch.Records[len(a.batch.Records)-1]
-	if err := Parse(record, raw); err != nil {
+	if err := Parse(record, raw); err != nil || record.Sequence < a.batch.Next {
 		a.batch.Records = a.batch.Records[:len(a.batch.Records)-1]
 		next := uint64(0)
 		if sequence, ok := sequenceOf(raw); ok {

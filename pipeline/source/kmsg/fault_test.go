@@ -98,7 +98,7 @@ func openAs(t *testing.T, change func(*exec.Cmd)) string {
 // testBinary copies this binary to where every user can run it.
 func testBinary(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "otelnpd-test-")
+	dir, err := os.MkdirTemp("/tmp", "otelnpd-test-") //nolint:usetesting // t.TempDir is closed to others
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755))
@@ -131,7 +131,7 @@ func TestFaultOfDeviceList(t *testing.T) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	group, err := os.MkdirTemp(parent, "otelnpd-test-")
+	group, err := os.MkdirTemp(parent, "otelnpd-test-") //nolint:usetesting // a cgroup, not a place for files
 	if err != nil {
 		t.Skipf("needs the devices controller of cgroup v1: %v", err)
 	}

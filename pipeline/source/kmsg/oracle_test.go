@@ -3,6 +3,7 @@ package kmsg
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -85,14 +86,12 @@ func readRaw(t *testing.T) []string {
 	var all []string
 	buffer := make([]byte, MaxRecord)
 	for {
-		switch n, err := device.read(buffer); err {
-		case nil:
-			all = append(all, string(buffer[:n]))
-		case errDrained:
+		n, err := device.read(buffer)
+		if errors.Is(err, errDrained) {
 			return all
-		default:
-			t.Fatal(err)
 		}
+		require.NoError(t, err)
+		all = append(all, string(buffer[:n]))
 	}
 }
 

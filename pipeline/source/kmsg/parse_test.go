@@ -12,18 +12,18 @@ import (
 
 func TestParse(t *testing.T) {
 	for raw, want := range map[string]Record{
-		"6,0,0,-;Linux version\n":                   {Severity: 6, Text: []byte("Linux version")},
-		"12,343,2744340514,-;x\n":                   {Facility: 1, Severity: 4, Sequence: 343, Microseconds: 2744340514, Text: []byte("x")},
-		"30,1,2,-;daemon\n":                         {Facility: 3, Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("daemon")},
-		"6,1,2,c,caller=T17,more;text; and more\n":  {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("text; and more")},
-		"6,1,2;no flags\n":                          {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("no flags")},
-		"6,1,2,-;no newline":                        {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("no newline")},
-		"6,1,2,-;\n":                                {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("")},
-		"6,1,2,-;":                                  {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("")},
-		`6,1,2,-;tab\x09 nl\x0a bs\x5c ü\xc3\xbc`:   {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("tab\t nl\n bs\\ ü\xc3\xbc")},
-		`6,1,2,-;\x5cx41 \xAF \xg0 \x4 \\x41 \`:     {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("\\x41 \xaf \\xg0 \\x4 \\A \\")},
-		"2047,9223372036854775807,1,-;x\n":          {Facility: 255, Severity: 7, Sequence: 1<<63 - 1, Microseconds: 1, Text: []byte("x")},
-		"6,1,9223372036854775,-;latest\n":           {Severity: 6, Sequence: 1, Microseconds: 9223372036854775, Text: []byte("latest")},
+		"6,0,0,-;Linux version\n":                    {Severity: 6, Text: []byte("Linux version")},
+		"12,343,2744340514,-;x\n":                    {Facility: 1, Severity: 4, Sequence: 343, Microseconds: 2744340514, Text: []byte("x")},
+		"30,1,2,-;daemon\n":                          {Facility: 3, Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("daemon")},
+		"6,1,2,c,caller=T17,more;text; and more\n":   {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("text; and more")},
+		"6,1,2;no flags\n":                           {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("no flags")},
+		"6,1,2,-;no newline":                         {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("no newline")},
+		"6,1,2,-;\n":                                 {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("")},
+		"6,1,2,-;":                                   {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("")},
+		`6,1,2,-;tab\x09 nl\x0a bs\x5c ü\xc3\xbc`:    {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("tab\t nl\n bs\\ ü\xc3\xbc")},
+		`6,1,2,-;\x5cx41 \xAF \xg0 \x4 \\x41 \`:      {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("\\x41 \xaf \\xg0 \\x4 \\A \\")},
+		"2047,9223372036854775807,1,-;x\n":           {Facility: 255, Severity: 7, Sequence: 1<<63 - 1, Microseconds: 1, Text: []byte("x")},
+		"6,1,9223372036854775,-;latest\n":            {Severity: 6, Sequence: 1, Microseconds: 9223372036854775, Text: []byte("latest")},
 		"6,1,2,-;acpi\n SUBSYSTEM=acpi\n DEVICE=+\n": {Severity: 6, Sequence: 1, Microseconds: 2, Text: []byte("acpi"), dictionary: []byte(" SUBSYSTEM=acpi\n DEVICE=+\n")},
 	} {
 		var got Record
@@ -75,7 +75,7 @@ func TestDictionary(t *testing.T) {
 	attributes := Attributes{Record: &record}
 	var all []string
 	for key, value := range attributes.All() {
-		all = append(all, key+"="+value.Emit())
+		all = append(all, key+"="+value.String())
 	}
 	require.Equal(t, []string{
 		"log.facility=kern", "log.severity=info", "kmsg.sequence=1", "kmsg.timestamp_us=2",
@@ -161,7 +161,7 @@ func FuzzParse(f *testing.F) {
 		require.True(t, ok)
 		require.Equal(t, record.Sequence, sequence)
 		require.LessOrEqual(t, len(record.Text), len(before))
-		require.Equal(t, len(raw), len(before))
+		require.Len(t, raw, len(before))
 		for key, value := range (&Attributes{Record: &record}).All() {
 			require.NotEmpty(t, key)
 			again, ok := (&Attributes{Record: &record}).Get(key)

@@ -3,7 +3,6 @@ package kmsg
 import (
 	"bytes"
 	"errors"
-	"io"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,35 +10,49 @@ import (
 // stream tells the records of a file or FIFO apart, which a read gives as they
 // come: a record ends where a line begins that is no dictionary line.
 type stream struct {
-	buffer  [2 * MaxRecord]byte
-	held    int  // bytes in buffer
-	ended   bool // nothing more to read for now
-	cutting bool // within a record that was too long
+	buffer     [8 * MaxRecord]byte
+	start, end int  // of what buffer holds
+	ended      bool // nothing more to read for now
+	file       bool // that has an end: it was the end
+	cutting    bool // within a record that was too long
 }
+
+// errSkipped says that a read gave nothing that counts: try again.
+var errSkipped = errors.New("rest of a record that was too long")
 
 // read copies the next record to buf.
 func (s *stream) read(fd int, buf []byte) (int, error) {
 	for {
-		if end := s.recordEnd(); end > 0 {
-			return s.give(buf, end)
+		if n := s.recordLength(); n > 0 {
+			return s.give(buf, n)
 		}
 		if s.ended {
 			s.ended = false
 			return 0, errDrained
 		}
-		n, err := readFile(fd, s.buffer[s.held:])
-		s.ended = n == 0 || errors.Is(err, unix.EAGAIN)
-		if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, io.EOF) {
+		if err := s.fill(fd); err != nil {
 			return 0, err
 		}
-		s.held += max(n, 0)
 	}
 }
 
-// recordEnd returns the length of the first record; 0 if it may go on. What has
-// a newline at its end is whole once nothing more is there to read.
-func (s *stream) recordEnd() int {
-	held := s.buffer[:s.held]
+func (s *stream) fill(fd int) error {
+	s.end = copy(s.buffer[:], s.buffer[s.start:s.end])
+	s.start = 0
+	n, err := readFile(fd, s.buffer[s.end:])
+	s.ended, s.file = n <= 0, n == 0
+	if err != nil && !errors.Is(err, unix.EAGAIN) {
+		return err
+	}
+	s.end += max(n, 0)
+	return nil
+}
+
+// recordLength returns the length of the first record; 0 if it may go on. What
+// has a newline at its end is whole once nothing more is there to read; at the
+// end of a file, what has none is whole too.
+func (s *stream) recordLength() int {
+	held := s.buffer[s.start:s.end]
 	for at := 0; ; {
 		newline := bytes.IndexByte(held[at:], '\n')
 		if newline < 0 {
@@ -50,27 +63,22 @@ func (s *stream) recordEnd() int {
 			return at
 		}
 	}
-	if len(held) > MaxRecord {
+	if len(held) > MaxRecord || s.ended && s.file {
 		return len(held)
 	}
 	return 0
 }
 
-func (s *stream) give(buf []byte, end int) (int, error) {
-	record := s.buffer[:end]
-	whole := record[end-1] == '\n'
-	tooLong, goesOn := end > len(buf) || !whole, s.cutting
-	s.cutting = !whole
-	n := copy(buf, record)
-	s.held = copy(s.buffer[:], s.buffer[end:s.held])
+func (s *stream) give(buf []byte, length int) (int, error) {
+	record := s.buffer[s.start : s.start+length]
+	s.start += length
+	goesOn := s.cutting
+	s.cutting = record[length-1] != '\n' && length > MaxRecord
 	switch {
 	case goesOn: // the rest of what was counted already
 		return 0, errSkipped
-	case tooLong:
+	case length > len(buf):
 		return 0, errTooLong
 	}
-	return n, nil
+	return copy(buf, record), nil
 }
-
-// errSkipped says that a read gave nothing that counts: try again.
-var errSkipped = errors.New("rest of a record that was too long")
