@@ -3,17 +3,37 @@ package servers
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 )
 
-// Prepare gets all servers into the cache, so that tests start at once.
-func Prepare(ctx context.Context) error {
+var recipes = []func() (*recipe, error){prometheusRecipe, collectorRecipe, kubernetesRecipe}
+
+// Prepare gets servers into the cache, so that tests start at once, and returns the
+// folders of their programs: of prometheus, otelcol and kubernetes those that are
+// named, or all where none is.
+func Prepare(ctx context.Context, names ...string) (folders []string, err error) {
 	var errs []error
-	for _, recipeOf := range []func() (*recipe, error){prometheusRecipe, collectorRecipe, kubernetesRecipe} {
+	known := map[string]bool{}
+	for _, recipeOf := range recipes {
 		r, err := recipeOf()
+		if err != nil {
+			return nil, err
+		}
+		known[r.name] = true
+		if len(names) > 0 && !slices.Contains(names, r.name) {
+			continue
+		}
+		folder, err := r.get(ctx)
 		if err == nil {
-			_, err = r.get(ctx)
+			folders = append(folders, folder)
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	for _, name := range names {
+		if !known[name] {
+			errs = append(errs, fmt.Errorf("%q is unknown: write prometheus, otelcol or kubernetes", name))
+		}
+	}
+	return folders, errors.Join(errs...)
 }

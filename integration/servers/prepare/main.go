@@ -1,6 +1,7 @@
-// Command prepare gets the servers of the integration tests into the cache and says
-// what it does meanwhile. Where one cannot be got it says so and goes on: the tests
-// that need it will skip, or fail where CI=true.
+// Command prepare gets the servers of the integration tests into the cache, all or
+// those that are named, says what it does meanwhile, and prints the folders of their
+// programs. Where one cannot be got it says so and goes on: the tests that need it
+// will skip, or fail where CI=true.
 package main
 
 import (
@@ -16,7 +17,11 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := servers.Prepare(ctx); err != nil {
+	folders, err := servers.Prepare(ctx, os.Args[1:]...)
+	for _, folder := range folders {
+		fmt.Println(folder)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "prepare: not all servers are there:", err)
 	}
 }
