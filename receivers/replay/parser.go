@@ -33,7 +33,7 @@ func (p *parser) text(record *source.Record, line []byte) {
 
 // prefix cuts stamps, host and program off.
 func (p *parser) prefix(record *source.Record, line []byte, s *stamp) []byte {
-	rest, isBoot := cutBrackets(line, s)
+	rest, isBoot := cutBrackets(line, p.now(), s)
 	if isBoot {
 		rest, _, _ = cutTag(rest, false) // journalctl -o short-monotonic
 		return rest
@@ -56,7 +56,7 @@ func (p *parser) prefix(record *source.Record, line []byte, s *stamp) []byte {
 		record.Absent |= source.AbsentFacility // another program's line
 		return rest
 	}
-	rest, _ = cutBrackets(rest, s)
+	rest, _ = cutBrackets(rest, p.now(), s)
 	return rest
 }
 

@@ -73,9 +73,9 @@ func cutWithin(line []byte, separator byte, longest int) (before, after []byte, 
 // cutBrackets reads what dmesg and the console write: [   12.345678],
 // [Mon Nov 23 20:59:27 2026], [Nov23 20:59], [  +0.000012], and with a caller
 // behind it, [  T123].
-func cutBrackets(line []byte, s *stamp) ([]byte, bool) {
+func cutBrackets(line []byte, now time.Time, s *stamp) ([]byte, bool) {
 	inner, rest, ok := brackets(line)
-	if !ok || !s.readBrackets(inner) {
+	if !ok || !s.readBrackets(inner, now) {
 		return line, false
 	}
 	if inner, behind, ok := brackets(rest); ok && isCaller(inner) {
@@ -93,7 +93,7 @@ func brackets(line []byte) (inner, rest []byte, ok bool) {
 	return bytes.TrimLeft(inner, " "), rest, ok
 }
 
-func (s *stamp) readBrackets(inner []byte) bool {
+func (s *stamp) readBrackets(inner []byte, now time.Time) bool {
 	number, _, _ := bytes.Cut(inner, []byte(" <")) // dmesg --show-delta
 	if delta, ok := bytes.CutPrefix(number, []byte{'+'}); ok {
 		s.delta, s.delayed = seconds(delta)
@@ -103,13 +103,27 @@ func (s *stamp) readBrackets(inner []byte) bool {
 		s.boot, s.hasBoot = boot, true
 		return true
 	}
-	for _, layout := range []string{"Mon Jan _2 15:04:05 2006", "Jan_2 15:04"} {
-		if wall, err := time.ParseInLocation(layout, string(inner), time.Local); err == nil {
-			s.wall = wall
-			return true
+	wall, err := time.ParseInLocation("Mon Jan _2 15:04:05 2006", string(inner), time.Local)
+	if err != nil {
+		var ok bool
+		if wall, ok = withYear("Jan_2 15:04", string(inner), now); !ok {
+			return false
 		}
 	}
-	return false
+	s.wall = wall
+	return true
+}
+
+// withYear reads a local time without a year: it is the last year in which that
+// is not in the future.
+func withYear(layout, text string, now time.Time) (time.Time, bool) {
+	for _, year := range []int{now.Year(), now.Year() - 1} {
+		wall, err := time.ParseInLocation("2006 "+layout, strconv.Itoa(year)+" "+text, time.Local)
+		if err == nil && !wall.After(now.AddDate(0, 0, 1)) {
+			return wall, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // isCaller tells whether it names the thread or CPU that printed: T123, C0.
@@ -162,7 +176,7 @@ func cutISO(line []byte, s *stamp) ([]byte, bool) {
 }
 
 // cutSyslog reads what syslog and journalctl write: "Nov 20 13:14:01 ", with or
-// without a fraction. The year is the last one in which that is not in the future.
+// without a fraction.
 func cutSyslog(line []byte, now time.Time, s *stamp) ([]byte, bool) {
 	const length = len("Jan _2 15:04:05")
 	if len(line) <= length || line[3] != ' ' || line[9] != ':' {
@@ -172,15 +186,12 @@ func cutSyslog(line []byte, now time.Time, s *stamp) ([]byte, bool) {
 	if end < 0 || end > 10 {
 		return line, false
 	}
-	text := string(line[:length+end])
-	for _, year := range []int{now.Year(), now.Year() - 1} {
-		wall, err := time.ParseInLocation("2006 Jan _2 15:04:05", strconv.Itoa(year)+" "+text, time.Local)
-		if err == nil && !wall.After(now.AddDate(0, 0, 1)) {
-			s.wall = wall
-			return line[length+end+1:], true
-		}
+	wall, ok := withYear("Jan _2 15:04:05", string(line[:length+end]), now)
+	if !ok {
+		return line, false
 	}
-	return line, false
+	s.wall = wall
+	return line[length+end+1:], true
 }
 
 // cutUnix reads what journalctl -o short-unix writes: "1700000000.123456 ".

@@ -1,0 +1,54 @@
+package kmsg_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelnpd/otelnpd/pipeline/strictyaml/strictyamltest"
+	"github.com/otelnpd/otelnpd/receivers/kmsg"
+)
+
+func TestConfigIsCommented(t *testing.T) { strictyamltest.CheckStruct(t, kmsg.Config{}) }
+
+func TestDefaultConfig(t *testing.T) {
+	config := kmsg.DefaultConfig()
+	require.NoError(t, config.Validate())
+	require.Equal(t, "/dev/kmsg", config.Path)
+	require.Equal(t, kmsg.LookbackBoot, config.Lookback)
+}
+
+func TestValidate(t *testing.T) {
+	config := &kmsg.Config{
+		Path: "kmsg", Lookback: kmsg.Lookback(-time.Minute), Delay: -time.Second,
+		Facilities: []string{"kern", "kernel"}, MinSeverity: "loud",
+	}
+	err := config.Validate()
+	for _, want := range []string{
+		`path: "kmsg" is no absolute path: write for example /dev/kmsg`,
+		`lookback: -1m0s is negative: write boot, now or a time like 10m`,
+		`delay: -1s is negative: write 0 or a time like 5m`,
+		`facilities[1]: "kernel" is no facility: write one of kern, user,`,
+		`min_severity: "loud" is no severity: write one of emerg, alert,`,
+	} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestLookback(t *testing.T) {
+	for text, want := range map[string]kmsg.Lookback{
+		"boot": kmsg.LookbackBoot, "now": 0, "0": 0, "0s": 0, "10m": kmsg.Lookback(10 * time.Minute),
+	} {
+		var got kmsg.Lookback
+		require.NoError(t, got.UnmarshalText([]byte(text)), text)
+		require.Equal(t, want, got, text)
+		written, err := got.MarshalText()
+		require.NoError(t, err)
+		var again kmsg.Lookback
+		require.NoError(t, again.UnmarshalText(written))
+		require.Equal(t, want, again)
+	}
+	var lookback kmsg.Lookback
+	require.ErrorContains(t, lookback.UnmarshalText([]byte("yesterday")), `"yesterday" is no lookback: write boot, now or a time like 10m`)
+}
