@@ -22,10 +22,10 @@ const (
 	EventBacklogEnd = "otelnpd.backlog.end"
 )
 
-// AttributeFromBootStart is set (true) on a record named [EventBacklogEnd] whose
-// receiver has read everything that its source ever got in this boot: nothing
-// from before the first line it read was overwritten or rotated away.
-const AttributeFromBootStart = "otelnpd.backlog.from_boot_start"
+// AttributeBacklogComplete is set (true) on a record named [EventBacklogEnd] whose
+// receiver has read all that its source got in this boot, or since the saved
+// position it went on from: nothing was overwritten or rotated away before.
+const AttributeBacklogComplete = "otelnpd.backlog.complete"
 
 // Record is one thing that flows through a pipeline. It is shaped like the log
 // data model of OpenTelemetry.

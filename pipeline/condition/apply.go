@@ -11,8 +11,8 @@ import (
 func (s *Store) inputOf(record *pipeline.Record) Input {
 	switch record.EventName {
 	case pipeline.EventBacklogEnd:
-		from, _ := record.Attribute(pipeline.AttributeFromBootStart)
-		return &BacklogEnd{Receiver: s.names.own(record.Receiver), FromBootStart: from.AsBool()}
+		from, _ := record.Attribute(pipeline.AttributeBacklogComplete)
+		return &BacklogEnd{Receiver: s.names.own(record.Receiver), Complete: from.AsBool()}
 	case pipeline.EventProblem:
 	default:
 		return nil

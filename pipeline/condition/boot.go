@@ -6,14 +6,14 @@ import (
 
 // advanceBoot makes the current boot the state's own.
 func (m *step) advanceBoot() {
-	if m.s.Boot == m.now.Current.ID {
+	if m.s.Boot.ID == m.now.Current.ID {
 		return
 	}
 	m.s.Boots = append(m.s.Boots, m.s.Boot)
 	if len(m.s.Boots) > maxBoots {
 		m.s.Boots = m.s.Boots[1:]
 	}
-	m.s.Boot = m.now.Current.ID
+	m.s.Boot = BootSpan(m.now.Current)
 }
 
 // newBoot ends every cause of earlier boots, whatever clears it, but latched
@@ -27,13 +27,14 @@ func (m *step) newBoot() {
 		}
 		ts.Update, ts.Removed = nil, ""
 		m.show(t, ts, turn{
-			uid: pipeline.CauseUID("boot", m.s.Boot, t.Name), time: m.now.Current.Start, order: m.now.orderAt(0),
+			uid: pipeline.CauseUID("boot", m.s.Boot.ID, t.Name), time: m.now.Current.Start, order: m.now.orderAt(0),
+			silent: m.assess(t, ts).state == pipeline.StateProblem, // a boot makes no problem: it is older news
 		})
 	}
 	for _, c := range m.s.Events.sorted() {
 		if c.Level != nil {
 			m.forgetStreak(c)
-		} else if c.Boot == "" && c.boot() != m.s.Boot {
+		} else if c.Boot == "" && c.boot() != m.s.Boot.ID {
 			m.archive(m.s.Events, c)
 		}
 	}
@@ -56,7 +57,7 @@ func (c *Cause) boot() string {
 func (m *step) bootCause(t *bookType, ts *TypeState, c *Cause) {
 	rule := m.book.byRule[c.Rule]
 	switch {
-	case c.Boot != "" || (c.boot() == m.s.Boot && c.Level == nil):
+	case c.Boot != "" || (c.boot() == m.s.Boot.ID && c.Level == nil):
 	case c.Rule == OthersRule:
 		if !t.latched && len(t.levels) == 0 {
 			m.remove(ts.Causes, c)
@@ -77,7 +78,7 @@ func (m *step) bootCause(t *bookType, ts *TypeState, c *Cause) {
 // forgetStreak lets a check start anew; what it holds stays until its first
 // verdict.
 func (m *step) forgetStreak(c *Cause) {
-	if c.Level.Start.ID != m.s.Boot {
+	if c.Level.Start.ID != m.s.Boot.ID {
 		*c.Level = LevelState{}
 	}
 }
@@ -100,7 +101,7 @@ func (m *step) archive(causes Causes, c *Cause) {
 
 // archiveHits puts what a latched rule had gathered under the key of its boot.
 func (m *step) archiveHits(ts *TypeState, c *Cause) {
-	if len(c.Hits) == 0 || c.boot() == m.s.Boot {
+	if len(c.Hits) == 0 || c.boot() == m.s.Boot.ID {
 		return
 	}
 	key := Key{Rule: c.Rule, Instance: c.Instance, Boot: c.boot()}

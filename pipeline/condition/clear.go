@@ -43,10 +43,10 @@ func (m *step) forget(ts *TypeState, c *Cause, tombstone pipeline.Order) {
 func (m *step) backlogEnd(in *BacklogEnd) {
 	m.out.trace = traceChange
 	r := m.s.receiver(in.Receiver)
-	r.Backlog, r.FromBootStart = BacklogEnded, in.FromBootStart
+	r.Backlog, r.Complete = BacklogEnded, in.Complete
 	m.pass(in.Receiver, pipeline.Order{})
 	if m.s.backlogOver() {
-		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot))
+		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot.ID))
 	}
 	m.rearm()
 }
@@ -74,7 +74,7 @@ func (m *step) unpin(t *bookType, ts *TypeState) {
 		return
 	}
 	ts.Shown.LastTransitionTime = pin.Moved
-	uid := pipeline.CauseUID("time", m.s.Boot, pin.Moved.Format(time.RFC3339))
+	uid := pipeline.CauseUID("time", m.s.Boot.ID, pin.Moved.Format(time.RFC3339))
 	m.out.Changes = append(m.out.Changes, Change{Time: m.now.Wall, Transition: pipeline.Transition{
 		UID: pipeline.TransitionUID(uid, t.Name, ts.Shown.Status), Kind: pipeline.TransitionMessage,
 		Condition: ts.Shown, Source: ts.sourceOf(t),

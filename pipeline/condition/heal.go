@@ -49,7 +49,7 @@ func (m *step) endHealed(t *bookType, ts *TypeState, which func(*Cause) bool) {
 		}
 	}
 	m.showEnds(t, ts, ended, turn{
-		uid: pipeline.CauseUID("node", m.s.Boot, upTo.Boot.At.String()), time: m.now.wallAt(upTo.Boot.At), order: upTo, silent: true,
+		uid: pipeline.CauseUID("node", m.s.Boot.ID, upTo.Boot.At.String()), time: m.now.wallAt(upTo.Boot.At), order: upTo, silent: true,
 	})
 }
 

@@ -80,9 +80,9 @@ type Receivers struct{ IDs []string }
 // BacklogEnd tells that a receiver has passed on all that it found at start.
 type BacklogEnd struct {
 	Receiver string
-	// FromBootStart tells that the backlog began where the boot did: nothing of
-	// this boot is missing.
-	FromBootStart bool
+	// Complete tells that the backlog began where the boot did, or where the state
+	// ends: nothing of this boot is missing.
+	Complete bool
 }
 
 // FirstVerdicts tells that no first verdict is to be waited for any longer.
@@ -119,9 +119,11 @@ type NodeCondition struct {
 // Patched tells that the Node has accepted a condition: from now on the agent
 // owns the type.
 type Patched struct {
-	Type               string
-	Status             pipeline.ConditionStatus
-	LastTransitionTime time.Time
+	Type               string                   `json:"type"`
+	Status             pipeline.ConditionStatus `json:"status"`
+	Reason             string                   `json:"reason"`
+	Message            string                   `json:"message"`
+	LastTransitionTime time.Time                `json:"last_transition_time"`
 }
 
 // Deleted tells that a type that is no longer declared is gone from the Node.

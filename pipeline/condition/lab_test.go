@@ -190,7 +190,7 @@ func (l *lab) expect(receivers ...string) { l.step(&Receivers{IDs: receivers}) }
 
 func (l *lab) ends(receivers ...string) {
 	for _, r := range receivers {
-		l.step(&BacklogEnd{Receiver: r, FromBootStart: true})
+		l.step(&BacklogEnd{Receiver: r, Complete: true})
 	}
 }
 

@@ -27,7 +27,7 @@ func (m *step) match(in *Match) {
 	m.out.trace = traceChange
 	m.pass(in.Receiver, order)
 	ts := m.s.Types[rule.on.Name]
-	if order.Boot.ID != m.s.Boot {
+	if order.Boot.ID != m.s.Boot.ID {
 		m.matchEarlierBoot(rule, ts, in, order)
 		return
 	}
@@ -161,7 +161,7 @@ func (m *step) event(rule *bookRule, in *Match, order pipeline.Order) {
 	count := max(in.Problem.Count, 1)
 	if rule.Threshold.MinOccurrences > 1 {
 		key := Key{Rule: rule.ID, Instance: in.Problem.Instance}
-		if order.Boot.ID != m.s.Boot {
+		if order.Boot.ID != m.s.Boot.ID {
 			key.Boot = order.Boot.ID
 		}
 		c, full := m.slot(m.s.Events, rule, key)

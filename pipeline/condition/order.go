@@ -14,10 +14,10 @@ const maxBoots = 16
 
 // rank orders boots: unknown ones come first, the current one last.
 func (s *State) rank(boot string) int {
-	if boot == s.Boot {
+	if boot == s.Boot.ID {
 		return len(s.Boots) + 1
 	}
-	return slices.Index(s.Boots, boot) + 1
+	return slices.IndexFunc(s.Boots, func(b BootSpan) bool { return b.ID == boot }) + 1
 }
 
 // compare orders what belongs to different boots too.

@@ -14,7 +14,7 @@ func (m *step) recovery(in *Recovery) {
 	}
 	order := m.orderOf(&in.Occurrence)
 	boot := ""
-	if order.Boot.ID != m.s.Boot {
+	if order.Boot.ID != m.s.Boot.ID {
 		boot = order.Boot.ID
 	}
 	if rule.on == nil {

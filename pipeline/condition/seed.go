@@ -1,6 +1,7 @@
 package condition
 
 import (
+	"slices"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -23,7 +24,7 @@ func (m *step) seed(in *Seed) {
 	}
 	m.newBoot()
 	if m.s.backlogOver() {
-		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot))
+		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot.ID))
 	}
 	for _, t := range m.book.types {
 		for _, c := range m.s.Types[t.Name].Causes.sorted() {
@@ -47,25 +48,30 @@ func (in *Seed) ofThisBoot(node *NodeCondition, now Now) bool {
 		!node.heartbeat().Before(now.Current.Start.Add(-slack))
 }
 
-func (in *Seed) earlierBoot(now Now) string {
-	if in.NodeBootID == "" || in.NodeBootID == now.Current.ID {
-		return earlierBoot
+// earlier maps a time of the Node to the newest boot before this one that had
+// begun by then. Without the state of such a boot it is before all that is known.
+func (m *step) earlier(wall time.Time) pipeline.Order {
+	for _, boot := range slices.Backward(m.s.Boots) {
+		if !wall.Before(boot.Start) {
+			return pipeline.Order{Boot: pipeline.BootTime{ID: boot.ID, At: wall.Sub(boot.Start)}}
+		}
 	}
-	return in.NodeBootID
+	return pipeline.Order{Boot: pipeline.BootTime{ID: earlierBoot}}
 }
 
 func (c *NodeCondition) heartbeat() time.Time {
-	if c.LastHeartbeatTime.Before(c.LastTransitionTime) {
+	if c.LastHeartbeatTime.IsZero() {
 		return c.LastTransitionTime
 	}
 	return c.LastHeartbeatTime
 }
 
-// known tells whether the state knows that the Node says this: then the state,
-// which knows more, is right.
+// known tells whether the Node says what the state knows that it was told last:
+// then the state, which knows more, is right.
 func (ts *TypeState) known(node *NodeCondition) bool {
 	p := ts.Patched
-	return p != nil && p.Status == node.Status && p.LastTransitionTime.Equal(node.LastTransitionTime)
+	return p != nil && p.Status == node.Status && p.Reason == node.Reason && p.Message == node.Message &&
+		p.LastTransitionTime.Equal(node.LastTransitionTime)
 }
 
 func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *Seed) {
@@ -74,14 +80,13 @@ func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *See
 		return
 	}
 	current := in.ofThisBoot(node, m.now)
-	at := pipeline.Order{Boot: pipeline.BootTime{ID: in.earlierBoot(m.now)}}
-	upTo := at
+	at, upTo := m.earlier(node.LastTransitionTime), m.earlier(node.heartbeat())
 	if current {
 		at, upTo = m.past(node.LastTransitionTime), m.past(node.heartbeat())
 	}
 	switch state {
 	case pipeline.StateProblem:
-		m.seedProblem(t, ts, node, at, current)
+		m.seedProblem(t, ts, node, at)
 	case pipeline.StateUnknown:
 		m.seedUnknown(t, ts, node, at)
 	case pipeline.StateOK:
@@ -90,6 +95,9 @@ func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *See
 		}
 	}
 	m.pin(t, ts, node, upTo)
+	if current {
+		m.showNode(t, ts, upTo)
+	} // else the new boot, which comes next, is shown with it
 }
 
 // past maps a time of the Node to the boot clock; it is never in the future.
@@ -108,26 +116,30 @@ func (m *step) pin(t *bookType, ts *TypeState, node *NodeCondition, upTo pipelin
 	ts.Shown = pipeline.Condition{
 		Type: t.Name, State: state, Status: node.Status, Reason: node.Reason, Message: node.Message, LastTransitionTime: since,
 	}
+}
+
+// showNode shows where the state says something else than the Node.
+func (m *step) showNode(t *bookType, ts *TypeState, upTo pipeline.Order) {
 	m.show(t, ts, turn{
-		uid:  pipeline.CauseUID("node", m.s.Boot, node.LastTransitionTime.UTC().Format(time.RFC3339)),
+		uid:  pipeline.CauseUID("node", m.s.Boot.ID, ts.Pin.Moved.Format(time.RFC3339)),
 		time: m.s.Started.Wall, order: upTo, silent: true,
 	})
 }
 
 // seedProblem makes a cause of the problem that the Node shows, and one of those
 // that it counts.
-func (m *step) seedProblem(t *bookType, ts *TypeState, node *NodeCondition, at pipeline.Order, current bool) {
+func (m *step) seedProblem(t *bookType, ts *TypeState, node *NodeCondition, at pipeline.Order) {
 	message, more := withoutMore(node.Message)
 	sameTime := ts.Shown.State == pipeline.StateProblem && ts.Shown.LastTransitionTime.Equal(node.LastTransitionTime)
 	if !sameTime {
-		m.endOlder(ts, node, at, current)
+		m.endOlder(ts, at)
 	}
 	key, rule := m.explain(t, node.Reason, message)
 	unnamed := rule == nil && node.Reason == ReasonEarlierCauses
 	if held := ts.Causes[Key{Rule: key.Rule, Instance: key.Instance}]; !unnamed && (held == nil || held.State != pipeline.StateProblem) {
 		m.restore(ts, rule, key, node, message, at, pipeline.StateProblem)
 	}
-	if unnamed || more > m.assess(t, ts).count-1 {
+	if unnamed || more > ts.problemsBeside(key) {
 		earlier := *node
 		earlier.Reason = ReasonEarlierCauses
 		m.restore(ts, nil, Key{Rule: OthersRule, FromNode: true}, &earlier,
@@ -135,18 +147,23 @@ func (m *step) seedProblem(t *bookType, ts *TypeState, node *NodeCondition, at p
 	}
 }
 
+// problemsBeside counts the causes that are known beside one.
+func (ts *TypeState) problemsBeside(named Key) int {
+	n := 0
+	for key, c := range ts.Causes {
+		same := key.Rule == named.Rule && key.Instance == named.Instance
+		if !same && key.Rule != OthersRule && c.active() && c.State == pipeline.StateProblem {
+			n++
+		}
+	}
+	return n
+}
+
 // endOlder silently ends the state's causes that are older than the Node's
 // transition: in between the status was another.
-func (m *step) endOlder(ts *TypeState, node *NodeCondition, at pipeline.Order, current bool) {
+func (m *step) endOlder(ts *TypeState, at pipeline.Order) {
 	for _, c := range ts.Causes.sorted() {
-		if !c.active() {
-			continue
-		}
-		older := c.Since.Before(node.LastTransitionTime)
-		if current {
-			older = m.s.compare(c.T, at) < 0
-		}
-		if !older {
+		if !c.active() || m.s.compare(c.T, at) >= 0 {
 			continue
 		}
 		m.end(c, pipeline.Order{})
@@ -158,6 +175,9 @@ func (m *step) endOlder(ts *TypeState, node *NodeCondition, at pipeline.Order, c
 
 // restore adds a cause that the Node tells of.
 func (m *step) restore(ts *TypeState, rule *bookRule, key Key, node *NodeCondition, message string, at pipeline.Order, state pipeline.State) {
+	if m.buried(ts, key, at) {
+		return
+	}
 	c, known := ts.Causes[key]
 	if !known {
 		c = m.add(ts.Causes, key)
@@ -177,6 +197,19 @@ func (m *step) restore(ts *TypeState, rule *bookRule, key Key, node *NodeConditi
 	if rule.ttl() > 0 {
 		m.runTTL(rule, c, m.s.Started.Boot)
 	}
+}
+
+// buried tells whether the state knows of a clearing since what the Node shows:
+// the Node was not told of it any more.
+func (m *step) buried(ts *TypeState, key Key, at pipeline.Order) bool {
+	if m.s.within(at, ts.ClearedUpTo) {
+		return true
+	}
+	if rs := m.s.Rules[key.Rule]; rs != nil && m.s.within(at, rs.Cleared) {
+		return true
+	}
+	c := ts.Causes[Key{Rule: key.Rule, Instance: key.Instance}]
+	return c != nil && m.s.within(at, c.Cleared)
 }
 
 // seedUnknown makes an unknown cause.
@@ -250,7 +283,7 @@ func (t *bookType) havingReason(reason string) []*bookRule {
 // been one of them has had its say.
 func (m *step) endOthers(t *bookType, ts *TypeState, why turn) {
 	c := ts.Causes[Key{Rule: OthersRule, FromNode: true}]
-	if c == nil || t.latched || !m.readFromBootStart(t) {
+	if c == nil || t.latched || !m.readComplete(t) {
 		return
 	}
 	for _, level := range t.levels {
@@ -262,12 +295,12 @@ func (m *step) endOthers(t *bookType, ts *TypeState, why turn) {
 	m.showEnds(t, ts, []*Cause{c}, why)
 }
 
-// readFromBootStart tells whether all lines of this boot have been read again
+// readComplete tells whether all lines of this boot have been read again
 // that the type's rules could match.
-func (m *step) readFromBootStart(t *bookType) bool {
+func (m *step) readComplete(t *bookType) bool {
 	lines := len(t.rules) > len(t.levels)
 	for _, r := range m.s.Receivers {
-		if r.Backlog != BacklogEnded || !r.FromBootStart {
+		if r.Backlog != BacklogEnded || !r.Complete {
 			return false
 		}
 	}

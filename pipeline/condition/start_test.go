@@ -255,7 +255,9 @@ func TestRule16TheStateWinsWhereTheNodeShowsWhatItPatchedLast(t *testing.T) {
 	l.at(1010)
 	l.matches("r")
 	shown := l.s.Types["Deadlock"].Shown
-	l.step(&Patched{Type: "Deadlock", Status: shown.Status, LastTransitionTime: shown.LastTransitionTime})
+	l.step(&Patched{
+		Type: "Deadlock", Status: shown.Status, Reason: shown.Reason, Message: shown.Message, LastTransitionTime: shown.LastTransitionTime,
+	})
 	node := l.node()
 	l.at(1100)
 	l.s.Begin(l.book, l.now)

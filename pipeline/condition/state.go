@@ -17,8 +17,8 @@ type State struct {
 	Node string `json:"node"`
 	// Boot is the boot that the state lives in; Boots are those before it that
 	// it has seen, oldest first.
-	Boot  string   `json:"boot"`
-	Boots []string `json:"boots,omitempty"`
+	Boot  BootSpan   `json:"boot"`
+	Boots []BootSpan `json:"boots,omitempty"`
 	// Started is when the agent started.
 	Started pipeline.Instant `json:"started"`
 	// Types holds every declared condition.
@@ -47,6 +47,12 @@ type State struct {
 	freed uint64
 	// due is a lower bound of the boot clock at which a timer is due; 0: none.
 	due time.Duration
+}
+
+// BootSpan is a boot and when it began, by the wall clock.
+type BootSpan struct {
+	ID    string    `json:"id"`
+	Start time.Time `json:"start"`
 }
 
 // TypeState is the state of a condition.
@@ -140,8 +146,8 @@ const (
 
 // ReceiverState is what the machine knows of a receiver.
 type ReceiverState struct {
-	Backlog       Backlog `json:"backlog,omitempty"`
-	FromBootStart bool    `json:"from_boot_start,omitempty"`
+	Backlog  Backlog `json:"backlog,omitempty"`
+	Complete bool    `json:"complete,omitempty"`
 	// Degraded is set while it cannot read its source, since Since of the boot
 	// clock.
 	Degraded bool          `json:"degraded,omitempty"`
@@ -253,7 +259,7 @@ const FirstVerdictTimeout = time.Minute
 // NewState returns the state of a node of which nothing is known.
 func NewState(node string, book *Book, now Now) *State {
 	s := &State{
-		Node: node, Boot: now.Current.ID, Types: map[string]*TypeState{}, Events: Causes{},
+		Node: node, Boot: BootSpan(now.Current), Types: map[string]*TypeState{}, Events: Causes{},
 		Rules: map[string]*RuleState{}, Receivers: map[string]*ReceiverState{},
 	}
 	s.Begin(book, now)

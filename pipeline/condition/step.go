@@ -27,10 +27,13 @@ type heldTurn struct {
 func newStep(s *State, book *Book, now Now) *step { return &step{s: s, book: book, now: now} }
 
 // Step judges an input and changes the state. It never fails: what makes no
-// sense changes nothing. Timers that are due by now act first.
+// sense changes nothing. Timers that are due by now act first, except before
+// what a start begins with: the Node, the boot and the backlog come before them.
 func (s *State) Step(book *Book, in Input, now Now) Outcome {
 	m := step{s: s, book: book, now: now}
-	m.timers()
+	if !begins(in) {
+		m.timers()
+	}
 	switch in := in.(type) {
 	case *Match:
 		m.match(in)
@@ -61,6 +64,15 @@ func (s *State) Step(book *Book, in Input, now Now) Outcome {
 	case *Tick:
 	}
 	return m.out
+}
+
+func begins(in Input) bool {
+	switch in.(type) {
+	case *Receivers, *Seed, *NewBoot, *Reload:
+		return true
+	default:
+		return false
+	}
 }
 
 // NextTimer returns the boot clock at which a [Tick] may have something to do.
@@ -117,7 +129,7 @@ func (m *step) rearm() {
 func (m *step) orderOf(in *Occurrence) pipeline.Order {
 	order := in.Order
 	if order.Boot.ID == "" {
-		order.Boot.ID = m.s.Boot
+		order.Boot.ID = m.s.Boot.ID
 	}
 	return order
 }

@@ -172,7 +172,9 @@ func (s *Store) FirstVerdictsIn() { s.tell(&FirstVerdicts{}) }
 
 // NotePatched tells that the Node has accepted a condition.
 func (s *Store) NotePatched(c pipeline.Condition) {
-	s.tell(&Patched{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime})
+	s.tell(&Patched{
+		Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, LastTransitionTime: c.LastTransitionTime,
+	})
 }
 
 // NoteDeleted tells that a type of [Store.Deletions] is gone from the Node.

@@ -122,7 +122,7 @@ func (m *step) sourcesChanged() {
 		}
 	}
 	if m.s.backlogOver() {
-		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot))
+		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot.ID))
 	}
 	m.rearm()
 }

@@ -14,7 +14,7 @@ func (m *step) verdict(in *Verdict) {
 	case rule == nil:
 		m.out.Dropped = DropUnknownRule
 		return
-	case p.Verdict.Boot != "" && p.Verdict.Boot != m.s.Boot:
+	case p.Verdict.Boot != "" && p.Verdict.Boot != m.s.Boot.ID:
 		m.out.Dropped = DropEarlierBoot
 		return
 	}
@@ -27,7 +27,7 @@ func (m *step) verdict(in *Verdict) {
 		c.Level = &LevelState{}
 	}
 	m.out.JoinedOther = full
-	start := pipeline.BootTime{ID: m.s.Boot, At: p.Verdict.Start}
+	start := pipeline.BootTime{ID: m.s.Boot.ID, At: p.Verdict.Start}
 	if !full && c.Level.Start.ID == start.ID && start.At <= c.Level.Start.At {
 		m.out.Dropped = DropRepeated
 		return
@@ -142,7 +142,7 @@ func (m *step) levelUnknown(rule *bookRule, ts *TypeState, rs *RuleState, c *Cau
 // match was before the start of its run. What happened since, it may not have
 // seen.
 func (m *step) checkOK(check *bookRule, settled bool, in *Verdict, order pipeline.Order) {
-	start := before(pipeline.BootTime{ID: m.s.Boot, At: in.Problem.Verdict.Start})
+	start := before(pipeline.BootTime{ID: m.s.Boot.ID, At: in.Problem.Verdict.Start})
 	if settled {
 		m.s.rule(check.ID).SaidOK = true
 	}
@@ -185,7 +185,7 @@ func (m *step) okToRestored(rule *bookRule, p *pipeline.Problem, why turn) {
 	if p.Instance == "" || c == nil || !c.Restored || !c.active() {
 		return
 	}
-	start := pipeline.BootTime{ID: m.s.Boot, At: p.Verdict.Start}
+	start := pipeline.BootTime{ID: m.s.Boot.ID, At: p.Verdict.Start}
 	if c.OKStart == (pipeline.BootTime{}) || m.s.compare(c.Last, before(c.OKStart)) > 0 {
 		c.OKStart = start
 		m.out.trace = traceChange
