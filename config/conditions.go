@@ -77,15 +77,19 @@ func (t *declaredTypes) names() []string {
 
 // uniqueRules takes the rules over and reports ids that several components use.
 func (p *parser) uniqueRules() {
-	first := map[string]string{}
+	first, shared := map[string]string{}, map[string]bool{}
 	for _, d := range p.declarers {
 		for _, rule := range d.Rules {
 			path := join(d.path, rule.Path)
-			if earlier, twice := first[rule.ID]; twice {
+			earlier, twice := first[rule.ID]
+			switch {
+			case twice && rule.Shared && shared[rule.ID]:
+				continue
+			case twice:
 				p.fail(path, "the rule id %q is used twice, first by %s: ids must be unique", rule.ID, earlier)
 				continue
 			}
-			first[rule.ID] = path
+			first[rule.ID], shared[rule.ID] = path, rule.Shared
 			p.config.Conditions.Rules = append(p.config.Conditions.Rules, rule.Rule)
 		}
 	}

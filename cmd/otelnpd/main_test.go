@@ -121,3 +121,19 @@ func TestCommandsForARunningAgentSayThatNoneRuns(t *testing.T) {
 		require.Contains(t, got.stderr, "is the agent running", args)
 	}
 }
+
+func TestSeveralReceiversOnOneLog(t *testing.T) {
+	const file = `receivers: {kmsg: {}, kmsg/kernel: {facilities: [kern]}}
+processors: {rules: {packs: [kernel]}}
+exporters: {console: {}}
+service: {pipelines: {logs: {receivers: [kmsg, kmsg/kernel], exporters: [console]}}}
+`
+	got := otelnpd(t, file, "validate", "--config", "-")
+	require.Zero(t, got.code, got.stderr)
+
+	taken := strings.Replace(file, "packs: [kernel]",
+		"rules: [{id: otelnpd/kmsg-records-lost, pattern: lost, reason: Lost}]", 1)
+	got = otelnpd(t, taken, "validate", "--config", "-")
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, `the rule id "otelnpd/kmsg-records-lost" is used twice`)
+}

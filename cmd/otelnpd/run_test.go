@@ -192,3 +192,12 @@ func TestRunRefusesABadConfiguration(t *testing.T) {
 	require.Contains(t, got.stderr, path+":1:1: ")
 	require.Contains(t, got.stderr, "service")
 }
+
+func TestLostRecordsAreTold(t *testing.T) {
+	a := startAgent(t)
+	a.write(t, "6,1,1000000,-;Linux version 6.12.0\n6,5,2000000,-;four records later\n")
+	eventually(t, "the loss on the console", func() bool { return strings.Contains(a.stdout.String(), "KernelLogRecordsLost") })
+	a.stop()
+	require.Zero(t, <-a.code, a.stderr.String())
+	require.Contains(t, a.stdout.String(), "3 overwritten by the kernel")
+}

@@ -38,6 +38,9 @@ type Declarations struct {
 type DeclaredRule struct {
 	Rule
 	Path string
+	// Shared marks a rule that every component of a type brings, always the same:
+	// it counts once.
+	Shared bool
 }
 
 // Type declares a node condition.

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/log"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
 	source "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
 )
 
@@ -19,6 +20,17 @@ const (
 	ReasonLost = "KernelLogRecordsLost"
 )
 
+// lostRule is what the condition store needs to know of that record.
+func lostRule() condition.Rule {
+	return condition.Rule{ID: RuleLost, Reason: ReasonLost, Source: "otelnpd", Severity: log.SeverityWarn}
+}
+
+// Declare brings the rule of the record that tells of lost records. Every kmsg
+// receiver brings it.
+func (*Config) Declare() condition.Declarations {
+	return condition.Declarations{Rules: []condition.DeclaredRule{{Rule: lostRule(), Shared: true}}}
+}
+
 // lose counts what was lost and appends a record that tells of it.
 func (r *Receiver) lose(ctx context.Context, batch *source.Batch) {
 	for reason, n := range batch.Lost {
@@ -26,21 +38,21 @@ func (r *Receiver) lose(ctx context.Context, batch *source.Batch) {
 			r.losses.add(ctx, source.Reason(reason).String(), n)
 		}
 	}
-	place := r.place(r.accounted)
+	rule, place := lostRule(), r.place(r.accounted)
 	r.records = append(r.records, pipeline.Record{
 		Time: batch.Now.Wall, ObservedTime: batch.Now.Wall,
 		Boot:      pipeline.BootTime{ID: r.settings.Boot.ID, At: batch.Now.Boot},
-		Severity:  log.SeverityWarn,
+		Severity:  rule.Severity,
 		EventName: pipeline.EventProblem,
 		Receiver:  r.id,
 		Place:     place,
 		Problem: &pipeline.Problem{
-			UID:      pipeline.ProblemUID(r.settings.Node, place, RuleLost),
-			Rule:     RuleLost,
-			Reason:   ReasonLost,
+			UID:      pipeline.ProblemUID(r.settings.Node, place, rule.ID),
+			Rule:     rule.ID,
+			Reason:   rule.Reason,
 			Message:  lostMessage(batch.Lost),
-			Severity: log.SeverityWarn,
-			Source:   "otelnpd",
+			Severity: rule.Severity,
+			Source:   rule.Source,
 			State:    pipeline.StateProblem,
 			Count:    1,
 		},
