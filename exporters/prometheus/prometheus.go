@@ -58,8 +58,8 @@ func newHandler(gatherer prometheus.Gatherer, settings pipeline.Settings) http.H
 }
 
 // Start begins to listen. A taken port is no error: it is tried again.
-func (e *exporter) Start(context.Context) error {
-	e.server.Start()
+func (e *exporter) Start(ctx context.Context) error {
+	e.server.Start(ctx)
 	return nil
 }
 

@@ -82,9 +82,10 @@ func New(config Config) *Server {
 
 // Start tries to listen once, reports how that went, and serves or tries again
 // in the background. It is called once, and not after Shutdown.
-func (s *Server) Start() {
-	listener := s.listen()
-	s.done.Go(func() { s.run(listener) })
+func (s *Server) Start(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx) // that of starting alone
+	listener := s.listen(ctx)
+	s.done.Go(func() { s.run(ctx, listener) })
 }
 
 // Addr is where the server listens, or nil while it does not.
@@ -107,7 +108,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // run serves, and listens anew whenever it cannot, until Shutdown.
-func (s *Server) run(listener net.Listener) {
+func (s *Server) run(ctx context.Context, listener net.Listener) {
 	wait := s.firstRetry
 	for {
 		if listener != nil {
@@ -123,7 +124,7 @@ func (s *Server) run(listener net.Listener) {
 			return
 		}
 		wait = min(2*wait, s.lastRetry)
-		listener = s.listen()
+		listener = s.listen(ctx)
 	}
 }
 
@@ -140,8 +141,8 @@ func (s *Server) pause(d time.Duration) bool {
 }
 
 // listen tries once; nil means that it did not work, which has been reported.
-func (s *Server) listen() net.Listener {
-	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+func (s *Server) listen(ctx context.Context) net.Listener {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", s.config.Endpoint)

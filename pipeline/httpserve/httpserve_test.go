@@ -70,7 +70,7 @@ var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _
 func TestServes(t *testing.T) {
 	server, statuses := newServer(t, "127.0.0.1:0", hello)
 	require.Nil(t, server.Addr())
-	server.Start()
+	server.Start(t.Context())
 	require.Equal(t, pipeline.ComponentOK, (<-statuses).State, "the first try is over when Start returns")
 	code, body := get(t, "http://"+server.Addr().String())
 	require.Equal(t, http.StatusOK, code)
@@ -89,7 +89,7 @@ func TestTakenPortIsTriedAgain(t *testing.T) {
 	holder, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server, statuses := newServer(t, holder.Addr().String(), hello)
-	server.Start()
+	server.Start(t.Context())
 	defer func() { require.NoError(t, server.Shutdown(context.Background())) }()
 
 	first, again := statuses.await(t, pipeline.ComponentDegraded), statuses.await(t, pipeline.ComponentDegraded)
@@ -107,7 +107,7 @@ func TestTakenPortIsTriedAgain(t *testing.T) {
 func TestHostThatIsNone(t *testing.T) {
 	server, statuses := newServer(t, "host.invalid:1", hello)
 	begun := time.Now()
-	server.Start()
+	server.Start(t.Context())
 	require.Less(t, time.Since(begun), 10*time.Second, "a start does not wait for DNS")
 	require.Contains(t, statuses.await(t, pipeline.ComponentDegraded).Reason, "host.invalid")
 	require.NoError(t, server.Shutdown(t.Context()))
@@ -119,7 +119,7 @@ func TestShutdownEndsTheRetries(t *testing.T) {
 	defer func() { require.NoError(t, holder.Close()) }()
 	server, statuses := newServer(t, holder.Addr().String(), hello)
 	server.firstRetry = time.Hour
-	server.Start()
+	server.Start(t.Context())
 	statuses.await(t, pipeline.ComponentDegraded)
 	require.NoError(t, server.Shutdown(t.Context()))
 }
@@ -136,7 +136,7 @@ func TestListensAnewWhenServingEnds(t *testing.T) {
 	server, statuses := newServer(t, "127.0.0.1:0", hello)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server.done.Go(func() { server.run(failingListener{listener}) })
+	server.done.Go(func() { server.run(t.Context(), failingListener{listener}) })
 	require.Contains(t, statuses.await(t, pipeline.ComponentDegraded).Reason, "bad file descriptor")
 	statuses.await(t, pipeline.ComponentOK)
 	_, body := get(t, "http://"+server.Addr().String())
@@ -153,7 +153,7 @@ func TestShutdownCutsOffWhoeverHangs(t *testing.T) {
 		case <-release:
 		}
 	}))
-	server.Start()
+	server.Start(t.Context())
 	asked := make(chan error, 1)
 	go func() {
 		response, err := client.Get("http://" + server.Addr().String()) //nolint:noctx // Shutdown ends it
@@ -172,7 +172,7 @@ func TestShutdownCutsOffWhoeverHangs(t *testing.T) {
 
 func TestLargeHeadersAreRefused(t *testing.T) {
 	server, _ := newServer(t, "127.0.0.1:0", hello)
-	server.Start()
+	server.Start(t.Context())
 	defer func() { require.NoError(t, server.Shutdown(context.Background())) }()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server.Addr().String(), nil)
 	require.NoError(t, err)
@@ -216,7 +216,7 @@ func TestValidateEndpoint(t *testing.T) {
 
 func TestPage(t *testing.T) {
 	server, _ := newServer(t, "127.0.0.1:0", Page("otelnpd <1>", Link{"/metrics?a&b", "figures"}))
-	server.Start()
+	server.Start(t.Context())
 	defer func() { require.NoError(t, server.Shutdown(context.Background())) }()
 	_, body := get(t, "http://"+server.Addr().String())
 	require.Contains(t, body, "<h1>otelnpd &lt;1&gt;</h1>")
