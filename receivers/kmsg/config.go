@@ -33,6 +33,11 @@ func DefaultConfig() *Config {
 	return &Config{Path: "/dev/kmsg", Lookback: LookbackBoot}
 }
 
+// takesAll tells whether no record of this boot is left out.
+func (c *Config) takesAll() bool {
+	return c.Lookback == LookbackBoot && c.Delay == 0 && len(c.Facilities) == 0 && c.MinSeverity == ""
+}
+
 // Validate reports all that is wrong.
 func (c *Config) Validate() error {
 	var errs []error

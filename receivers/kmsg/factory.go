@@ -38,6 +38,7 @@ func New(shared *source.Shared, settings pipeline.Settings, config *Config, next
 	return &Receiver{
 		shared: shared, settings: settings, config: config, next: next, losses: losses,
 		id: settings.ID.String(), wanted: newFilter(config),
+		complete: config.takesAll(),
 	}, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/otelnpd/otelnpd/pipeline"
 	source "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
 )
@@ -27,6 +29,7 @@ type Receiver struct {
 	// The rest belongs to the source's goroutine, once started.
 	started    pipeline.Instant
 	live       bool   // the backlog is over
+	complete   bool   // so far, nothing of this boot is missing from the backlog
 	accounted  uint64 // the sequence number behind what came so far
 	records    []pipeline.Record
 	attributes []source.Attributes
@@ -75,14 +78,11 @@ func (r *Receiver) pass(ctx context.Context, batch source.Batch) {
 	if batch.Lost.Total() > 0 {
 		r.lose(ctx, &batch)
 	}
+	r.complete = r.complete && batch.Lost.Total() == 0 && r.continues(&batch)
 	lines := r.lines(&batch)
 	if batch.BacklogEnd {
 		r.live = true
-		r.records = append(r.records, pipeline.Record{
-			Time: batch.Now.Wall, ObservedTime: batch.Now.Wall,
-			Boot:      pipeline.BootTime{ID: r.settings.Boot.ID, At: batch.Now.Boot},
-			EventName: pipeline.EventBacklogEnd, Receiver: r.id, Place: r.place(batch.Next),
-		})
+		r.records = append(r.records, r.backlogEnd(&batch))
 	}
 	r.accounted = batch.Next
 	if len(r.records) == 0 {
@@ -92,6 +92,24 @@ func (r *Receiver) pass(ctx context.Context, batch source.Batch) {
 		r.losses.add(ctx, reasonRefused, lines)
 		r.settings.Logger.Debug("the pipelines are shutting down and took no more lines", "lines", lines, "error", err)
 	}
+}
+
+// continues tells whether a batch begins where the one before it ended. The
+// kernel numbers the records of a boot from 0.
+func (r *Receiver) continues(batch *source.Batch) bool {
+	return len(batch.Records) == 0 || batch.Records[0].Sequence == r.accounted
+}
+
+func (r *Receiver) backlogEnd(batch *source.Batch) pipeline.Record {
+	mark := pipeline.Record{
+		Time: batch.Now.Wall, ObservedTime: batch.Now.Wall,
+		Boot:      pipeline.BootTime{ID: r.settings.Boot.ID, At: batch.Now.Boot},
+		EventName: pipeline.EventBacklogEnd, Receiver: r.id, Place: r.place(batch.Next),
+	}
+	if r.complete {
+		mark.Attributes = pipeline.AttributeList{attribute.Bool(pipeline.AttributeBacklogComplete, true)}
+	}
+	return mark
 }
 
 // lines appends the batch's lines that are wanted and tells how many.

@@ -426,3 +426,34 @@ func TestPathOfTheConfiguration(t *testing.T) {
 	require.NoError(t, os.Rename(settings.Host.Path("/dev/kmsg"), filepath.Join(settings.Host.Root, "dev/other")))
 	require.Equal(t, []string{"a"}, linesOf(read(t, settings, config)))
 }
+
+// TestCompleteBacklog: only a backlog that begins with the boot's first record and
+// leaves nothing out can prove that something did not happen in this boot.
+func TestCompleteBacklog(t *testing.T) {
+	const whole = "6,0,0,-;first\n6,1,1000,-;second\n"
+	lookback := kmsg.DefaultConfig()
+	lookback.Lookback = kmsg.Lookback(time.Hour)
+	kernelOnly := kmsg.DefaultConfig()
+	kernelOnly.Facilities = []string{"kern"}
+	for name, c := range map[string]struct {
+		content  string
+		config   *kmsg.Config
+		complete bool
+	}{
+		"from the boot's first record": {whole, kmsg.DefaultConfig(), true},
+		"older ones were overwritten":  {"6,7,0,-;seventh\n", kmsg.DefaultConfig(), false},
+		"one is missing":               {"6,0,0,-;first\n6,2,1000,-;third\n", kmsg.DefaultConfig(), false},
+		"read back for a time only":    {whole, lookback, false},
+		"some are left out":            {whole, kernelOnly, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := pipelinetest.Settings(t, "kmsg")
+			settings.Host = host(t, c.content)
+			records := read(t, settings, c.config)
+			mark := records[len(records)-1]
+			require.Equal(t, pipeline.EventBacklogEnd, mark.EventName)
+			complete, _ := mark.Attribute(pipeline.AttributeBacklogComplete)
+			require.Equal(t, c.complete, complete.AsBool())
+		})
+	}
+}
