@@ -46,7 +46,7 @@ func (m *step) matchLatched(rule *bookRule, ts *TypeState, own *Cause, in *Match
 		m.out.Dropped = DropCleared
 		return
 	}
-	restored := m.adopts(ts, c, order)
+	restored := m.adopts(rule, ts, c, order)
 	if c.State == pipeline.StateProblem {
 		m.repeat(rule, ts, c, in, order)
 		return

@@ -39,7 +39,7 @@ func (m *step) match(in *Match) {
 		return
 	}
 	m.outlive(rule.on, ts, c, in.Receiver, order)
-	restored := m.adopts(ts, c, order)
+	restored := m.adopts(rule, ts, c, order)
 	if c.State == pipeline.StateProblem {
 		m.repeat(rule, ts, c, in, order)
 		return
@@ -92,10 +92,16 @@ func (m *step) isCleared(ts *TypeState, rule *bookRule, c *Cause, order pipeline
 // adopts finds the restored cause that a line of the same rule and instance
 // confirms: one not older than the Node's status. What the machine took for
 // active from older lines had ended by then, since the status had been another:
-// it ends silently.
-func (m *step) adopts(ts *TypeState, c *Cause, order pipeline.Order) *Cause {
+// it ends silently. An older line arms the restored cause's timer alone.
+func (m *step) adopts(rule *bookRule, ts *TypeState, c *Cause, order pipeline.Order) *Cause {
 	restored := ts.Causes[Key{Rule: c.Rule, Instance: c.Instance, FromNode: true}]
-	if restored == nil || m.s.compare(order, restored.T) < 0 {
+	if restored == nil {
+		return nil
+	}
+	if m.s.compare(order, restored.T) < 0 {
+		if rule.ttl() > 0 {
+			m.runTTL(rule, restored, order.Boot.At)
+		}
 		return nil
 	}
 	if c.State == pipeline.StateProblem {

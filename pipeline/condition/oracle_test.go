@@ -1,0 +1,159 @@
+package condition
+
+import (
+	"slices"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// The oracle says what is true of a node, from the history of what happened on
+// it, without the machine: it looks at each cause alone, as intervals of time,
+// and joins them. It knows of no restart, no state and no Node.
+
+// fact is something that happened. Its time is in seconds since boot A began, as
+// if there were one clock over all boots.
+type fact struct {
+	kind     string // match, recovery, verdict, clear, boot
+	rule     string
+	instance string
+	state    pipeline.State
+	at       float64
+	down     float64 // of a boot: when the one before ended
+	uid      pipeline.UID
+	// conditionType is what an operator cleared.
+	conditionType string
+}
+
+// interval is a time in which a cause holds; to is 1e18 while it still does.
+type interval struct {
+	from, to float64
+	state    pipeline.State
+	uid      pipeline.UID
+}
+
+const forever = 1e18
+
+// causeHistory returns when a cause of a log rule held, up to now.
+func causeHistory(rule *bookRule, instance string, facts []fact, now float64) []interval {
+	var held []interval
+	var hits []float64
+	var last float64
+	active := false
+	end := func(at float64) {
+		if active {
+			held[len(held)-1].to = at
+		}
+		active = false
+	}
+	expire := func(at float64) {
+		if ttl := rule.ttl().Seconds(); ttl > 0 && active && last+ttl <= at {
+			end(last + ttl)
+		}
+	}
+	for _, f := range facts {
+		if f.kind == "boot" {
+			expire(f.down)
+		} else {
+			expire(f.at)
+		}
+		mine := f.rule == rule.ID
+		switch {
+		case f.kind == "match" && mine && f.instance == instance:
+			if last = f.at; active {
+				continue
+			}
+			hits = append(hits, f.at)
+			hits = slices.DeleteFunc(hits, func(h float64) bool {
+				return h <= f.at-rule.Threshold.Window.Seconds() && rule.Threshold.MinOccurrences > 1
+			})
+			if len(hits) >= max(1, rule.Threshold.MinOccurrences) {
+				held = append(held, interval{f.at, forever, pipeline.StateProblem, f.uid})
+				active, hits = true, nil
+			}
+		case f.kind == "recovery" && mine && (f.instance == instance || f.instance == ""),
+			f.kind == "clear" && f.conditionType == rule.Condition,
+			f.kind == "verdict" && f.state == pipeline.StateOK && rule.clear.By == ClearByCheck && f.rule == rule.clear.Check,
+			f.kind == "boot" && !rule.latched():
+			end(f.at)
+			hits = nil
+		}
+	}
+	expire(now)
+	return held
+}
+
+// levelHistory returns when a check's cause held. Checks of the simulation have
+// no instances, no thresholds, and hold on unknown.
+func levelHistory(rule *bookRule, facts []fact, start float64) []interval {
+	held := []interval{{start, forever, pipeline.StateUnknown, pipeline.UID{}}}
+	state := pipeline.StateUnknown
+	for _, f := range facts {
+		next, uid := state, f.uid
+		switch {
+		case f.kind == "verdict" && f.rule == rule.ID && f.state != pipeline.StateUnknown:
+			next = f.state
+		case f.kind == "clear" && f.conditionType == rule.Condition && state == pipeline.StateProblem:
+			next = pipeline.StateOK
+		}
+		if next == state {
+			continue
+		}
+		held[len(held)-1].to = min(held[len(held)-1].to, f.at)
+		if state = next; next == pipeline.StateProblem {
+			held = append(held, interval{f.at, forever, next, uid})
+		}
+	}
+	return held
+}
+
+// truth is how a type stands and since when, and which matches activated.
+type truth struct {
+	state       pipeline.State
+	since       float64
+	activations []interval
+}
+
+func truthOf(t *bookType, instances []string, facts []fact, start, now float64) truth {
+	var all []interval
+	for _, rule := range t.rules {
+		if rule.Level {
+			all = append(all, levelHistory(rule, facts, start)...)
+			continue
+		}
+		for _, instance := range instances {
+			if rule.HasInstances == (instance != "") {
+				all = append(all, causeHistory(rule, instance, facts, now)...)
+			}
+		}
+	}
+	is := truth{since: start}
+	at := func(when float64) pipeline.State {
+		state := pipeline.StateOK
+		for _, i := range all {
+			if i.from <= when && when < i.to && state != pipeline.StateProblem {
+				state = i.state
+			}
+		}
+		return state
+	}
+	borders := []float64{start}
+	for _, i := range all {
+		if i.state == pipeline.StateProblem {
+			is.activations = append(is.activations, i)
+		}
+		for _, border := range []float64{i.from, i.to} {
+			if border > start && border <= now {
+				borders = append(borders, border)
+			}
+		}
+	}
+	slices.Sort(borders)
+	for i, border := range borders {
+		state := at(border)
+		through := slices.ContainsFunc(all, func(i interval) bool { return i.state == state && i.from < border && border < i.to })
+		if i == 0 || state != is.state || (state == pipeline.StateProblem && !through && is.since < border) {
+			is.state, is.since = state, border
+		}
+	}
+	return is
+}

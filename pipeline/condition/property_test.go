@@ -1,0 +1,237 @@
+package condition
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// soak tells whether to look for long.
+func soak() bool { return os.Getenv("OTELNPD_SOAK") == "1" }
+
+// scene is a configuration and what can happen under it.
+type scene struct {
+	name      string
+	config    func() *Config
+	instances []string
+	ops       []op
+}
+
+func scenes() []scene {
+	fromMessage := instanceOf("on ")
+	restarts := []op{{do: "crash"}, {do: "lose"}, {do: "lose late"}}
+	add := func(ops ...op) []op { return append(ops, restarts...) }
+	return []scene{
+		{"two rules cleared by boot", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A"}, {ID: "b", Condition: "T", Reason: "B"},
+			}}
+		}, []string{""}, add(
+			op{do: "match", rule: "a"}, op{do: "match", rule: "b"}, op{do: "clear", rule: "T"}, op{do: "save"},
+			op{do: "reboot"}, op{do: "reboot lose"}, op{do: "reboot late"}, op{do: "wall", s: -40},
+		)},
+		{"recovery with instances", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A", HasInstances: true, InstanceOf: fromMessage, Clear: Clear{By: ClearByRecovery}},
+			}}
+		}, []string{"", "x", "y"}, add(
+			op{do: "match", rule: "a", instance: "x"}, op{do: "match", rule: "a", instance: "y"},
+			op{do: "recovery", rule: "a", instance: "x"}, op{do: "recovery", rule: "a"}, op{do: "save"}, op{do: "reboot lose"},
+		)},
+		{"recovery beside boot", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByRecovery}}, {ID: "b", Condition: "T", Reason: "B"},
+			}}
+		}, []string{""}, add(
+			op{do: "match", rule: "a"}, op{do: "recovery", rule: "a"}, op{do: "match", rule: "b"},
+			op{do: "clear", rule: "T"}, op{do: "save"}, op{do: "reboot"},
+		)},
+		{"ttl", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByTTL, TTL: 10 * time.Second}},
+				{ID: "b", Condition: "T", Reason: "B", Clear: Clear{By: ClearByTTL, TTL: 3 * time.Second}},
+			}}
+		}, []string{""}, add(
+			op{do: "match", rule: "a"}, op{do: "match", rule: "b"}, op{do: "pass", s: 2}, op{do: "pass", s: 8},
+			op{do: "save"}, op{do: "reboot"},
+		)},
+		{"threshold", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A", Threshold: Threshold{2, 4 * time.Second}, Clear: Clear{By: ClearByRecovery}},
+			}}
+		}, []string{""}, add(
+			op{do: "match", rule: "a"}, op{do: "recovery", rule: "a"}, op{do: "pass", s: 2}, op{do: "save"}, op{do: "reboot"}, op{do: "reboot lose"},
+		)},
+		{"level and the rule that it clears", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "io", Condition: "T", Reason: "A", Clear: Clear{By: ClearByCheck, Check: "chk"}},
+				{ID: "chk", Condition: "T", Reason: "C", Level: true},
+			}}
+		}, []string{""}, add(
+			op{do: "match", rule: "io"}, op{do: "verdict", rule: "chk", state: pipeline.StateOK},
+			op{do: "verdict", rule: "chk", state: pipeline.StateProblem}, op{do: "save"}, op{do: "clear", rule: "T"}, op{do: "reboot"},
+		)},
+		{"latched", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByLatched}}, {ID: "b", Condition: "T", Reason: "B"},
+			}}
+		}, []string{""}, add(
+			op{do: "match", rule: "a"}, op{do: "match", rule: "b"}, op{do: "clear", rule: "T"}, op{do: "save"},
+			op{do: "reboot"}, op{do: "reboot lose"},
+		)},
+	}
+}
+
+// play runs a sequence in a world of its own.
+func (s *scene) play(book *Book, eager bool, ops []op) error {
+	return newWorld(book, s.instances, eager).run(ops)
+}
+
+func (s *scene) fail(t *testing.T, book *Book, eager bool, ops []op, err error) {
+	t.Helper()
+	ops = shrink(ops, func(ops []op) bool { return s.play(book, eager, ops) != nil })
+	t.Fatalf("%v; shrunk to\n%s%v", err, printCase(s.name, eager, ops), s.play(book, eager, ops))
+}
+
+// TestEveryShortLife goes through every sequence of a few ops.
+func TestEveryShortLife(t *testing.T) {
+	length := 4
+	if soak() {
+		length = 5
+	}
+	for _, s := range scenes() {
+		for _, eager := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, eager %t", s.name, eager), func(t *testing.T) {
+				t.Parallel()
+				book := newTestBook(t, s.config())
+				alphabet := s.ops
+				if !eager {
+					alphabet = append(alphabet[:len(alphabet):len(alphabet)], op{do: "patch"}, op{do: "deliver"})
+				}
+				n := 0
+				everySequence(alphabet, length, func(ops []op) {
+					n++
+					if err := s.play(book, eager, ops); err != nil {
+						s.fail(t, book, eager, ops, err)
+					}
+				})
+				t.Logf("%d lives", n)
+			})
+		}
+	}
+}
+
+func everySequence(alphabet []op, length int, visit func([]op)) {
+	index := make([]int, length)
+	ops := make([]op, length)
+	for {
+		for i, at := range index {
+			ops[i] = alphabet[at]
+		}
+		visit(ops)
+		i := length - 1
+		for ; i >= 0; i-- {
+			if index[i]++; index[i] < len(alphabet) {
+				break
+			}
+			index[i] = 0
+		}
+		if i < 0 {
+			return
+		}
+	}
+}
+
+// TestManyLongLives goes through random sequences.
+func TestManyLongLives(t *testing.T) {
+	lives := 150
+	if soak() {
+		lives = 3000
+	}
+	for _, s := range scenes() {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			book := newTestBook(t, s.config())
+			for seed := range uint64(lives) {
+				random := rand.New(rand.NewPCG(seed, 1))
+				alphabet := append(s.ops[:len(s.ops):len(s.ops)], op{do: "patch"}, op{do: "deliver"})
+				ops := make([]op, 40)
+				for i := range ops {
+					ops[i] = alphabet[random.IntN(len(alphabet))]
+				}
+				for _, eager := range []bool{true, false} {
+					if err := s.play(book, eager, ops); err != nil {
+						s.fail(t, book, eager, ops, fmt.Errorf("seed %d: %w", seed, err))
+					}
+				}
+			}
+		})
+	}
+}
+
+// shrink takes ops out of a failing sequence for as long as it still fails.
+func shrink(ops []op, fails func([]op) bool) []op {
+	ops = append([]op(nil), ops...)
+	for size := len(ops) / 2; size > 0; size /= 2 {
+		for at := 0; at+size <= len(ops); {
+			shorter := append(append([]op(nil), ops[:at]...), ops[at+size:]...)
+			if fails(shorter) {
+				ops = shorter
+			} else {
+				at++
+			}
+		}
+	}
+	return ops
+}
+
+// printCase prints a sequence as a row of the table in TestLivesThatFailedOnce.
+func printCase(scene string, eager bool, ops []op) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "{scene: %q, eager: %t, ops: []op{\n", scene, eager)
+	for _, o := range ops {
+		fmt.Fprintf(&b, "\t%s,\n", printOp(o))
+	}
+	b.WriteString("}},\n")
+	return b.String()
+}
+
+func printOp(o op) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "{do: %q", o.do)
+	if o.rule != "" {
+		fmt.Fprintf(&b, ", rule: %q", o.rule)
+	}
+	if o.instance != "" {
+		fmt.Fprintf(&b, ", instance: %q", o.instance)
+	}
+	if o.state != pipeline.StateUnknown {
+		b.WriteString(", state: " + o.state.String())
+	}
+	if o.s != 0 {
+		fmt.Fprintf(&b, ", s: %v", o.s)
+	}
+	return b.String() + "}"
+}
+
+func TestShrinkFindsTheCore(t *testing.T) {
+	a, b, c := op{do: "match", rule: "a"}, op{do: "clear", rule: "T"}, op{do: "pass", s: 2}
+	got := shrink([]op{c, a, c, c, b, a, c}, func(ops []op) bool {
+		sawA := false
+		for _, o := range ops {
+			if o == b && sawA {
+				return true
+			}
+			sawA = sawA || o == a
+		}
+		return false
+	})
+	require.Equal(t, []op{a, b}, got)
+}

@@ -1,0 +1,440 @@
+package condition
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// op is one thing that happens in a simulated node's life.
+type op struct {
+	do       string
+	rule     string
+	instance string
+	state    pipeline.State
+	s        float64
+}
+
+// world is a node, its log, the agent on it and what the API holds of it.
+type world struct {
+	book      *Book
+	instances []string
+	eager     bool // the agent patches and sends Events after each op
+
+	// The node.
+	abs       float64 // seconds since boot A began
+	bootAt    float64
+	boots     int
+	stepped   float64 // of the wall clock, in all
+	log       []logged
+	checks    map[string]pipeline.State // what a check finds when it runs
+	facts     []fact
+	start     float64
+	cleared   map[string]bool // types that an operator cleared in this boot
+	wallMoved bool            // in this boot, or since the Node was told
+	movedIn   int
+	rebooted  bool // since the agent ran
+
+	// The agent.
+	s         *State
+	read      int                // lines of the log
+	timeFrom  map[string]float64 // since when transition times can be known
+	journal   *Journal
+	outbox    []pipeline.UID
+	saved     *cut
+	provision map[pipeline.UID]bool
+	unsure    map[string]bool // types of which the agent cannot know everything
+	blind     map[string]bool // of these, those whose problems nobody can know any more
+
+	// The API.
+	node      map[string]NodeCondition
+	marker    string
+	nodeBoot  string
+	delivered map[pipeline.UID]bool
+}
+
+type logged struct {
+	in   Input
+	boot int
+}
+
+type cut struct {
+	state  *State
+	read   int
+	outbox []pipeline.UID
+}
+
+func newWorld(book *Book, instances []string, eager bool) *world {
+	w := &world{
+		book: book, instances: instances, eager: eager, abs: 100, start: 100,
+		checks: map[string]pipeline.State{}, cleared: map[string]bool{}, unsure: map[string]bool{}, timeFrom: map[string]float64{}, blind: map[string]bool{},
+		node: map[string]NodeCondition{}, delivered: map[pipeline.UID]bool{},
+	}
+	w.s = NewState("node-1", book, w.now())
+	w.nodeBoot = w.bootID()
+	return w
+}
+
+func (w *world) bootID() string { return fmt.Sprintf("boot-%02d", w.boots) }
+
+func (w *world) now() Now {
+	return Now{
+		Instant: pipeline.Instant{Wall: wall(w.abs + w.stepped), Boot: seconds(w.abs - w.bootAt)},
+		Current: pipeline.Boot{ID: w.bootID(), Start: wall(w.bootAt + w.stepped)},
+	}
+}
+
+// run lets all of ops happen and checks the world after each.
+func (w *world) run(ops []op) error {
+	if err := w.tellEagerly(); err != nil {
+		return err
+	}
+	for i, o := range ops {
+		w.abs++
+		if err := w.input(&Tick{}); err != nil {
+			return fmt.Errorf("timer before op %d: %w", i, err)
+		}
+		if err := w.apply(o); err != nil {
+			return fmt.Errorf("op %d (%s): %w", i, printOp(o), err)
+		}
+		if err := w.check(); err != nil {
+			return fmt.Errorf("after op %d (%s): %w", i, printOp(o), err)
+		}
+	}
+	if err := w.lateSeed(); err != nil {
+		return fmt.Errorf("late seed at the end: %w", err)
+	}
+	return w.check()
+}
+
+func (w *world) apply(o op) error {
+	switch o.do {
+	case "match":
+		return w.line(o, true)
+	case "recovery":
+		return w.line(o, false)
+	case "verdict":
+		w.checks[o.rule] = o.state
+		return w.verdict(o.rule)
+	case "clear":
+		w.facts = append(w.facts, fact{kind: "clear", conditionType: o.rule, at: w.abs})
+		w.cleared[o.rule] = true
+		if err := w.input(&OperatorClear{Type: o.rule, RequestID: fmt.Sprint(w.abs)}); err != nil {
+			return err
+		}
+		if w.unsure[o.rule] {
+			w.timeFrom[o.rule] = w.abs + 0.5
+		}
+		w.unsure[o.rule], w.blind[o.rule] = false, false
+		w.save() // answered after its state write
+	case "pass":
+		w.abs += o.s
+		return w.input(&Tick{})
+	case "wall":
+		w.stepped += o.s
+		w.wallMoved, w.movedIn = true, w.boots
+	case "save":
+		w.save()
+	case "patch":
+		return w.patch()
+	case "deliver":
+		w.deliver()
+	case "crash", "lose", "lose late", "crash late":
+		return w.restart(o.do == "crash" || o.do == "crash late", o.do == "lose late" || o.do == "crash late")
+	case "reboot", "reboot lose", "reboot late":
+		w.reboot()
+		return w.restart(o.do == "reboot", o.do == "reboot late")
+	default:
+		return fmt.Errorf("no such op: %q", o.do)
+	}
+	if w.eager {
+		return w.tellNode()
+	}
+	return nil
+}
+
+func (w *world) line(o op, match bool) error {
+	rule := w.book.byRule[o.rule]
+	state, kind := pipeline.StateProblem, "match"
+	if !match {
+		state, kind = pipeline.StateOK, "recovery"
+	}
+	order := pipeline.Order{
+		Boot:  pipeline.BootTime{ID: w.bootID(), At: seconds(w.abs - w.bootAt)},
+		Place: pipeline.Place{Scope: w.bootID(), Source: "kmsg", Position: uint64(len(w.log))},
+	}
+	uid := pipeline.ProblemUID("node-1", order.Place, o.rule)
+	occurrence := Occurrence{Order: order, Time: w.now().Wall, Receiver: "kmsg", Problem: &pipeline.Problem{
+		UID: uid, Rule: o.rule, Condition: rule.Condition, Reason: rule.Reason, Message: "on " + o.instance, Instance: o.instance, State: state, Count: 1,
+	}}
+	w.facts = append(w.facts, fact{kind: kind, rule: o.rule, instance: o.instance, at: w.abs, uid: uid})
+	in := Input(&Match{occurrence})
+	if !match {
+		in = &Recovery{occurrence}
+	}
+	w.log = append(w.log, logged{in, w.boots})
+	w.read = len(w.log)
+	if err := w.input(in); err != nil {
+		return err
+	}
+	return w.tellEagerly()
+}
+
+func (w *world) verdict(check string) error {
+	state, known := w.checks[check]
+	if !known {
+		return nil
+	}
+	start := w.now().Boot
+	uid := pipeline.VerdictUID("node-1", w.bootID(), check, "", start)
+	w.facts = append(w.facts, fact{kind: "verdict", rule: check, state: state, at: w.abs, uid: uid})
+	rule := w.book.byRule[check]
+	if err := w.input(&Verdict{Occurrence{
+		Order: pipeline.Order{Boot: pipeline.BootTime{ID: w.bootID(), At: start}}, Time: w.now().Wall,
+		Problem: &pipeline.Problem{
+			UID: uid, Rule: check, Condition: rule.Condition, Reason: rule.Reason, Message: "verdict", State: state, Count: 1,
+			Verdict: &pipeline.Verdict{Boot: w.bootID(), Start: start},
+		},
+	}}); err != nil {
+		return err
+	}
+	return w.tellEagerly()
+}
+
+func (w *world) tellEagerly() error {
+	if !w.eager {
+		return nil
+	}
+	return w.tellNode()
+}
+
+func (w *world) tellNode() error {
+	if err := w.patch(); err != nil {
+		return err
+	}
+	w.deliver()
+	return nil
+}
+
+// input gives the agent an input and checks the step.
+func (w *world) input(in Input) error {
+	before := snapshotOf(w.s)
+	now := w.now()
+	out := w.s.Step(w.book, in, now)
+	if err := invariants(w.book, before, w.s, out, now); err != nil {
+		return err
+	}
+	if w.journal != nil {
+		w.journal.Note(in, w.book, now, &out)
+		return nil
+	}
+	w.take(out)
+	return nil
+}
+
+func (w *world) take(out Outcome) {
+	for i := range out.Changes {
+		if out.Changes[i].MakesEvent {
+			w.outbox = append(w.outbox, out.Changes[i].UID)
+		}
+	}
+}
+
+func (w *world) save() {
+	if w.journal != nil {
+		return
+	}
+	w.saved = &cut{w.s.Clone(), w.read, append([]pipeline.UID(nil), w.outbox...)}
+}
+
+// patch tells the Node, if that is allowed yet.
+func (w *world) patch() error {
+	if w.journal != nil || !w.s.Settled() {
+		return nil
+	}
+	for _, t := range w.book.types {
+		c := w.s.Types[t.Name].Shown
+		w.node[t.Name] = NodeCondition{
+			Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message,
+			LastTransitionTime: c.LastTransitionTime, LastHeartbeatTime: wholeSecond(w.now().Wall),
+		}
+		if err := w.input(&Patched{
+			Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, LastTransitionTime: c.LastTransitionTime,
+		}); err != nil {
+			return err
+		}
+	}
+	w.marker = w.bootID()
+	w.wallMoved = w.wallMoved && w.movedIn == w.boots
+	return nil
+}
+
+func (w *world) deliver() {
+	for _, uid := range w.outbox {
+		w.delivered[uid] = true
+	}
+	w.outbox = nil
+}
+
+func (w *world) reboot() {
+	down := w.abs
+	w.abs += 30
+	w.bootAt = w.abs
+	w.boots++
+	w.facts = append(w.facts, fact{kind: "boot", at: w.abs, down: down})
+	w.abs += 5
+	w.rebooted = true
+	w.marker, w.nodeBoot = "", w.bootID()
+}
+
+// restart kills the agent and starts it again, with the state saved last or
+// without any: state, Node, backlog, checks, in that order.
+func (w *world) restart(withState, late bool) error {
+	w.judgeLoss(withState)
+	w.journal = nil
+	if withState && w.saved != nil {
+		w.s, w.read = w.saved.state.Clone(), w.saved.read
+		w.outbox = append([]pipeline.UID(nil), w.saved.outbox...)
+		w.s.Begin(w.book, w.now())
+	} else {
+		w.s, w.read, w.outbox, w.saved = NewState("node-1", w.book, w.now()), 0, nil, nil
+	}
+	w.s.Step(w.book, &Receivers{IDs: []string{"kmsg"}}, w.now())
+	if late {
+		w.journal = NewJournal(w.s, w.book, w.now())
+		if w.s.Boot.ID != w.bootID() {
+			w.s.Step(w.book, &NewBoot{}, w.now())
+		}
+	} else if err := w.input(w.seed()); err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	return w.catchUp()
+}
+
+func (w *world) seed() *Seed {
+	seed := &Seed{Marker: w.marker, NodeBootID: w.nodeBoot}
+	for _, t := range w.book.types {
+		if c, known := w.node[t.Name]; known {
+			seed.Conditions = append(seed.Conditions, c)
+		}
+	}
+	return seed
+}
+
+func (w *world) catchUp() error {
+	for _, l := range w.log[w.read:] {
+		if l.boot != w.boots {
+			continue // its ring is gone
+		}
+		if err := w.input(l.in); err != nil {
+			return fmt.Errorf("backlog: %w", err)
+		}
+	}
+	w.read = len(w.log)
+	if err := w.input(&BacklogEnd{Receiver: "kmsg", Complete: true}); err != nil {
+		return fmt.Errorf("end of backlog: %w", err)
+	}
+	for _, rule := range w.book.rules {
+		if rule.Level {
+			w.abs += 0.25
+			if err := w.verdict(rule.ID); err != nil {
+				return fmt.Errorf("first verdict: %w", err)
+			}
+		}
+	}
+	if err := w.input(&FirstVerdicts{}); err != nil {
+		return err
+	}
+	return w.tellEagerly()
+}
+
+// lateSeed brings a seed that was late, and compares with one that was early.
+func (w *world) lateSeed() error {
+	if w.journal == nil {
+		return nil
+	}
+	s, out := w.journal.Seed(w.seed(), w.book, w.now())
+	w.s, w.journal = s, nil
+	w.take(out)
+	return w.tellEagerly()
+}
+
+// judgeLoss notes of which types the agent cannot know everything after this.
+func (w *world) judgeLoss(withState bool) {
+	lost := !withState || w.saved == nil
+	for _, t := range w.book.types {
+		node, shown := w.node[t.Name], w.s.Types[t.Name].Shown
+		upToDate := !w.wallMoved && w.journal == nil && node.Status == shown.Status && node.Reason == shown.Reason &&
+			node.Message == shown.Message && node.LastTransitionTime.Equal(shown.LastTransitionTime)
+		missing := lost || w.saved.read < w.read // lines that only this boot's log has
+		if !upToDate || w.unsure[t.Name] || (w.rebooted && len(t.levels) > 0) {
+			w.timeFrom[t.Name] = w.abs
+		}
+		if w.rebooted && !t.latched && len(t.levels) == 0 {
+			w.unsure[t.Name], w.blind[t.Name] = false, false
+		}
+		switch {
+		case w.wallMoved:
+			w.unsure[t.Name], w.blind[t.Name] = true, true
+		case t.latched && missing && w.boots > 0:
+			w.unsure[t.Name] = true // the Node names one of several causes
+			w.blind[t.Name] = w.blind[t.Name] || !upToDate
+		case lost && w.cleared[t.Name]:
+			w.unsure[t.Name] = true // match A, clear, match B, state lost
+		case lost && len(t.levels) > 0 && !upToDate:
+			w.unsure[t.Name] = true
+		}
+	}
+	if w.rebooted {
+		w.rebooted = false
+		clear(w.cleared)
+	}
+}
+
+func (w *world) truth(t *bookType) truth {
+	return truthOf(t, w.instances, w.facts, w.start, w.abs)
+}
+
+// check holds what the agent shows against what is true.
+func (w *world) check() error {
+	if w.journal != nil || !w.s.Settled() {
+		return nil
+	}
+	for _, t := range w.book.types {
+		is, shown := w.truth(t), w.s.Types[t.Name].Shown
+		if w.unsure[t.Name] {
+			if is.state == pipeline.StateProblem && shown.State == pipeline.StateOK && !w.blind[t.Name] {
+				return fmt.Errorf("%s is a problem and shown as healthy", t.Name)
+			}
+			continue
+		}
+		if shown.State != is.state {
+			return fmt.Errorf("%s is %s, shown as %s", t.Name, is.state, shown.State)
+		}
+		since := wholeSecond(wall(math.Floor(is.since)))
+		if w.eager && w.stepped == 0 && is.since >= w.timeFrom[t.Name] && !shown.LastTransitionTime.Equal(since) {
+			return fmt.Errorf("%s is %s since %s, shown since %s", t.Name, is.state, offset(since), offset(shown.LastTransitionTime))
+		}
+		if err := w.checkEvents(t, is); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkEvents demands the Event of each activation of this boot whose line can
+// be read, and of the one that holds the condition now.
+func (w *world) checkEvents(t *bookType, is truth) error {
+	known := map[pipeline.UID]bool{}
+	for _, uid := range w.outbox {
+		known[uid] = true
+	}
+	for _, a := range is.activations {
+		uid := pipeline.TransitionUID(a.uid, t.Name, t.status(pipeline.StateProblem))
+		if a.from >= w.bootAt && len(t.levels) == 0 && !w.cleared[t.Name] && !known[uid] && !w.delivered[uid] {
+			return fmt.Errorf("%s: the Event of the activation at %v is lost", t.Name, a.from)
+		}
+	}
+	return nil
+}
