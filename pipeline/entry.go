@@ -63,7 +63,7 @@ func (c *acceptedCounter) Consume(ctx context.Context, batch []Record) error {
 	}
 	n := int64(0)
 	for i := range batch {
-		if batch[i].EventName != EventBacklogEnd {
+		if batch[i].IsLine() || (batch[i].Problem != nil && batch[i].Problem.Verdict != nil) {
 			n++
 		}
 	}

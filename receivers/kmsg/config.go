@@ -28,9 +28,11 @@ type Config struct {
 	MinSeverity string `yaml:"min_severity"`
 }
 
+const defaultPath = "/dev/kmsg"
+
 // DefaultConfig reads all of this boot from /dev/kmsg.
 func DefaultConfig() *Config {
-	return &Config{Path: "/dev/kmsg", Lookback: LookbackBoot}
+	return &Config{Path: defaultPath, Lookback: LookbackBoot}
 }
 
 // takesAll tells whether no record of this boot is left out.

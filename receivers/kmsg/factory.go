@@ -31,46 +31,58 @@ func NewFactory(shared *source.Shared) pipeline.ReceiverFactory {
 
 // New returns a receiver that has not started.
 func New(shared *source.Shared, settings pipeline.Settings, config *Config, next pipeline.Consumer) (*Receiver, error) {
-	losses, err := newLosses(settings.Meter, settings.ID.String())
+	var reasons []string
+	for _, reason := range source.Reasons() {
+		reasons = append(reasons, reason.String())
+	}
+	losses, err := newCounts(settings, "otelnpd.receiver.lost_records",
+		"Records of a source that a receiver could not pass on.", append(reasons, lostRefused)...)
+	if err != nil {
+		return nil, err
+	}
+	skipped, err := newCounts(settings, "otelnpd.receiver.skipped_records",
+		"Records of a source that a receiver left out, as its configuration says.", skippedDelay, skippedLookback, skippedFilter)
 	if err != nil {
 		return nil, err
 	}
 	return &Receiver{
-		shared: shared, settings: settings, config: config, next: next, losses: losses,
-		id: settings.ID.String(), wanted: newFilter(config),
+		shared: shared, settings: settings, config: config, next: next, losses: losses, skipped: skipped,
+		id: settings.ID.String(), source: sourceName(config.Path), wanted: newFilter(config),
 		complete: config.takesAll(),
 	}, nil
 }
 
-// losses counts lost records by reason.
-type losses struct {
+// Why records are not passed on, beside the source's own reasons of loss.
+const (
+	// lostRefused counts what came while the next stage was shutting down.
+	lostRefused = "refused"
+
+	skippedDelay    = "delay"
+	skippedLookback = "lookback"
+	skippedFilter   = "filter"
+)
+
+// counts counts records by reason.
+type counts struct {
 	counter metric.Int64Counter
 	reasons map[string]metric.AddOption
 }
 
-// reasonRefused counts what came while the next stage was shutting down.
-const reasonRefused = "refused"
-
-func newLosses(meter metric.Meter, receiver string) (losses, error) {
-	counter, err := meter.Int64Counter("otelnpd.receiver.lost_records",
-		metric.WithUnit("{record}"),
-		metric.WithDescription("Records of a source that a receiver could not pass on."))
+// newCounts makes the counter of a receiver, at 0 for every reason.
+func newCounts(settings pipeline.Settings, name, description string, reasons ...string) (counts, error) {
+	counter, err := settings.Meter.Int64Counter(name, metric.WithUnit("{record}"), metric.WithDescription(description))
 	if err != nil {
-		return losses{}, fmt.Errorf("make the counter of lost records: %w", err)
+		return counts{}, fmt.Errorf("make the counter %s: %w", name, err)
 	}
-	l := losses{counter: counter, reasons: map[string]metric.AddOption{}}
-	names := []string{reasonRefused}
-	for _, reason := range source.Reasons() {
-		names = append(names, reason.String())
+	c := counts{counter: counter, reasons: map[string]metric.AddOption{}}
+	for _, reason := range reasons {
+		c.reasons[reason] = metric.WithAttributeSet(attribute.NewSet(
+			attribute.String("receiver", settings.ID.String()), attribute.String("reason", reason)))
+		c.add(context.Background(), reason, 0)
 	}
-	for _, name := range names {
-		l.reasons[name] = metric.WithAttributeSet(attribute.NewSet(
-			attribute.String("receiver", receiver), attribute.String("reason", name)))
-		l.add(context.Background(), name, 0)
-	}
-	return l, nil
+	return c, nil
 }
 
-func (l *losses) add(ctx context.Context, reason string, n uint64) {
-	l.counter.Add(ctx, int64(n), l.reasons[reason]) //nolint:gosec // counts of records
+func (c *counts) add(ctx context.Context, reason string, n uint64) {
+	c.counter.Add(ctx, int64(n), c.reasons[reason]) //nolint:gosec // counts of records
 }

@@ -19,8 +19,10 @@ type Receiver struct {
 	settings pipeline.Settings
 	config   *Config
 	next     pipeline.Consumer
-	losses   losses
+	losses   counts
+	skipped  counts
 	id       string
+	source   string
 	wanted   filter
 
 	subscription *source.Subscription // set by Start
@@ -29,6 +31,7 @@ type Receiver struct {
 	// The rest belongs to the source's goroutine, once started.
 	started    pipeline.Instant
 	live       bool   // the backlog is over
+	late       bool   // the log could not be read at the start
 	complete   bool   // so far, nothing of this boot is missing from the backlog
 	accounted  uint64 // the sequence number behind what came so far
 	records    []pipeline.Record
@@ -67,6 +70,7 @@ func (r *Receiver) report(fault *source.Fault) {
 		r.settings.Report(pipeline.Status{State: pipeline.ComponentOK})
 		return
 	}
+	r.late = r.late || r.accounted == 0
 	r.settings.Report(pipeline.Status{
 		State: pipeline.ComponentDegraded, Reason: fault.Reason, Remedy: fault.Remedy, Err: fault,
 	})
@@ -79,7 +83,7 @@ func (r *Receiver) pass(ctx context.Context, batch source.Batch) {
 		r.lose(ctx, &batch)
 	}
 	r.complete = r.complete && batch.Lost.Total() == 0 && r.continues(&batch)
-	lines := r.lines(&batch)
+	lines := r.lines(ctx, &batch)
 	if batch.BacklogEnd {
 		r.live = true
 		r.records = append(r.records, r.backlogEnd(&batch))
@@ -89,7 +93,7 @@ func (r *Receiver) pass(ctx context.Context, batch source.Batch) {
 		return
 	}
 	if err := r.next.Consume(ctx, r.records); err != nil {
-		r.losses.add(ctx, reasonRefused, lines)
+		r.losses.add(ctx, lostRefused, lines)
 		r.settings.Logger.Debug("the pipelines are shutting down and took no more lines", "lines", lines, "error", err)
 	}
 }
@@ -113,10 +117,11 @@ func (r *Receiver) backlogEnd(batch *source.Batch) pipeline.Record {
 }
 
 // lines appends the batch's lines that are wanted and tells how many.
-func (r *Receiver) lines(batch *source.Batch) (count uint64) {
+func (r *Receiver) lines(ctx context.Context, batch *source.Batch) (count uint64) {
 	for i := range batch.Records {
 		line := &batch.Records[i]
-		if !r.takes(line) {
+		if reason := r.skip(line); reason != "" {
+			r.skipped.add(ctx, reason, 1)
 			continue
 		}
 		count++
@@ -142,19 +147,39 @@ func (r *Receiver) lines(batch *source.Batch) (count uint64) {
 }
 
 func (r *Receiver) place(sequence uint64) pipeline.Place {
-	return pipeline.Place{Scope: r.settings.Boot.ID, Source: "kmsg", Position: sequence}
+	return pipeline.Place{Scope: r.settings.Boot.ID, Source: r.source, Position: sequence}
 }
 
-// takes tells whether a line is to be passed on. The backlog is known by its
-// sequence numbers: by the clock, lines of the first moments would be lost.
-func (r *Receiver) takes(line *source.Record) bool {
-	if line.Boot < r.config.Delay {
-		return false
+// sourceName names the source in a line's place: the kernel's log, or a path
+// whose records have numbers of their own.
+func sourceName(path string) string {
+	if path == defaultPath {
+		return "kmsg"
 	}
-	if !r.live && !r.config.Lookback.reaches(r.started.Boot-line.Boot) {
-		return false
+	return "kmsg:" + path
+}
+
+// skip tells why a line is not to be passed on; empty: it is.
+func (r *Receiver) skip(line *source.Record) string {
+	switch {
+	case line.Boot < r.config.Delay:
+		return skippedDelay
+	case !r.live && !r.reaches(line):
+		return skippedLookback
+	case !r.wanted.takes(line):
+		return skippedFilter
+	default:
+		return ""
 	}
-	return r.wanted.takes(line)
+}
+
+// reaches tells whether the lookback takes a line of the backlog. The backlog is
+// known by its sequence numbers: by the clock, lines of the first moments would
+// be lost. Only where the log was not there at the start, the clock tells what
+// has been written since.
+func (r *Receiver) reaches(line *source.Record) bool {
+	age := r.started.Boot - line.Boot
+	return (r.late && age < 0) || r.config.Lookback.reaches(age)
 }
 
 // filter tells by facility and severity which lines are wanted.

@@ -184,14 +184,21 @@ func TestFilters(t *testing.T) {
 // lostRecords collects otelnpd.receiver.lost_records by reason.
 func lostRecords(t *testing.T, reader sdkmetric.Reader) map[string]int64 {
 	t.Helper()
+	return byReason(t, reader, "otelnpd.receiver.lost_records")
+}
+
+func byReason(t *testing.T, reader sdkmetric.Reader, name string) map[string]int64 {
+	t.Helper()
 	var all metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(t.Context(), &all))
 	lost := map[string]int64{}
 	for _, scope := range all.ScopeMetrics {
 		for _, m := range scope.Metrics {
+			if m.Name != name {
+				continue
+			}
 			sum, ok := m.Data.(metricdata.Sum[int64])
 			require.True(t, ok)
-			require.Equal(t, "otelnpd.receiver.lost_records", m.Name)
 			for _, point := range sum.DataPoints {
 				reason, _ := point.Attributes.Value("reason")
 				receiver, _ := point.Attributes.Value("receiver")
@@ -456,4 +463,49 @@ func TestCompleteBacklog(t *testing.T) {
 			require.Equal(t, c.complete, complete.AsBool())
 		})
 	}
+}
+
+func TestSkippedLinesAreCounted(t *testing.T) {
+	settings := pipelinetest.Settings(t, "kmsg")
+	settings.Host = host(t, "6,0,1000000,-;too early\n12,1,40000000,-;by a process\n3,2,50000000,-;by the kernel\n")
+	reader := sdkmetric.NewManualReader()
+	settings.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	config := kmsg.DefaultConfig()
+	config.Delay, config.Facilities = 30*time.Second, []string{"kern"}
+	read(t, settings, config)
+	require.Equal(t, map[string]int64{"delay": 1, "filter": 1, "lookback": 0},
+		byReason(t, reader, "otelnpd.receiver.skipped_records"))
+}
+
+// TestPlacesOfSeveralLogs: two logs number their records from 0 each.
+func TestPlacesOfSeveralLogs(t *testing.T) {
+	places := map[pipeline.Place]bool{}
+	for _, path := range []string{"/a", "/b"} {
+		settings := pipelinetest.Settings(t, "kmsg")
+		settings.Host.Root = t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(settings.Host.Root, path), []byte("6,0,0,-;first\n"), 0o600))
+		config := kmsg.DefaultConfig()
+		config.Path = path
+		places[read(t, settings, config)[0].Place] = true
+	}
+	require.Len(t, places, 2)
+}
+
+// TestLogThatComesLate: what was written after the start is not backlog, though
+// the log could not be read then.
+func TestLogThatComesLate(t *testing.T) {
+	settings := pipelinetest.Settings(t, "kmsg")
+	settings.Host = host(t, "")
+	path := filepath.Join(settings.Host.Root, "dev/kmsg")
+	require.NoError(t, os.Remove(path))
+	settings.Clock = pipelinetest.NewClock(pipeline.Instant{Wall: time.Unix(1000, 0), Boot: 100 * time.Second})
+	config := kmsg.DefaultConfig()
+	config.Lookback = 0
+	sink := &pipelinetest.Sink{}
+	receiver := newReceiver(t, settings, config, sink)
+	require.NoError(t, receiver.Start(t.Context()))
+	require.NoError(t, os.WriteFile(path, []byte("6,0,99000000,-;before the start\n6,1,101000000,-;after the start\n"), 0o600))
+	sink.WaitFor(t, "the end of the backlog", hasBacklogEnd)
+	shutdown(t, receiver)
+	require.Equal(t, []string{"after the start"}, sink.Lines())
 }

@@ -79,6 +79,7 @@ func (s *source) join(sub *Subscription, inAnyCase bool) bool {
 		return false
 	}
 	s.subs = append(slices.Clip(s.subs), sub)
+	sub.to.State(s.fault) // what kept it from catching up is over
 	return true
 }
 

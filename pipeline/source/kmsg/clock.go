@@ -18,7 +18,16 @@ const tolerance = time.Second
 type offsets struct {
 	mu         sync.Mutex
 	known      bool
-	wall, boot int64 // ns to add
+	wall, boot offset
+}
+
+// offset is what is to be added to a stamp. What is measured is never too small,
+// but too large where the reader came late, as on a machine that stood still: a
+// larger offset is believed once a second record confirms it.
+type offset struct {
+	ns      int64
+	larger  bool
+	pending int64 // the smallest measured since larger
 }
 
 // start sets the first offsets: as if there had been no suspend.
@@ -26,7 +35,7 @@ func (o *offsets) start(now pipeline.Instant) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known {
-		o.known, o.wall, o.boot = true, now.Wall.UnixNano()-int64(now.Boot), 0
+		o.known, o.wall.ns, o.boot.ns = true, now.Wall.UnixNano()-int64(now.Boot), 0
 	}
 }
 
@@ -35,20 +44,27 @@ func (o *offsets) start(now pipeline.Instant) {
 func (o *offsets) measure(wall, boot, microseconds int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	move(&o.wall, wall-microseconds*1000)
-	move(&o.boot, boot-microseconds*1000)
+	o.wall.measure(wall - microseconds*1000)
+	o.boot.measure(boot - microseconds*1000)
 }
 
-func move(offset *int64, measured int64) {
-	if off := measured - *offset; off > int64(tolerance) || off < -int64(tolerance) {
-		*offset = measured
+func (o *offset) measure(measured int64) {
+	switch off := measured - o.ns; {
+	case off < -int64(tolerance):
+		*o = offset{ns: measured}
+	case off <= int64(tolerance):
+		o.larger = false
+	case o.larger:
+		*o = offset{ns: min(o.pending, measured)}
+	default:
+		o.larger, o.pending = true, measured
 	}
 }
 
 // times sets a record's times from its stamp.
 func (o *offsets) times(record *Record) {
 	o.mu.Lock()
-	wall, boot := o.wall, o.boot
+	wall, boot := o.wall.ns, o.boot.ns
 	o.mu.Unlock()
 	record.Time = time.Unix(0, record.Microseconds*1000+wall)
 	record.Boot = time.Duration(record.Microseconds*1000 + boot)

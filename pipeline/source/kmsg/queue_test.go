@@ -251,7 +251,17 @@ func TestOffsets(t *testing.T) {
 	// Asleep for 50 s: the stamps stood still, both clocks did not.
 	o.measure(1060*second, 460*second, 410*1e6)
 	wall, boot = times(&o, 410)
-	require.Equal(t, []any{int64(1060), 460 * time.Second}, []any{wall, boot})
+	require.Equal(t, []any{int64(1010), 410 * time.Second}, []any{wall, boot}, "one record may just have been read late")
+	o.measure(1065*second, 465*second, 412*1e6)
+	wall, boot = times(&o, 410)
+	require.Equal(t, []any{int64(1060), 460 * time.Second}, []any{wall, boot}, "two that agree were not, and the earlier one is nearer")
+
+	// A machine that stood still for 20 s as a record waited to be read.
+	o.measure(1090*second, 490*second, 420*1e6)
+	o.measure(1071*second, 471*second, 421*1e6)
+	o.measure(1092*second, 492*second, 422*1e6)
+	wall, boot = times(&o, 410)
+	require.Equal(t, []any{int64(1060), 460 * time.Second}, []any{wall, boot}, "late records that do not follow one another confirm nothing")
 
 	// The wall clock is set back by a minute: the boot clock stays.
 	o.measure(1005*second, 465*second, 415*1e6)
