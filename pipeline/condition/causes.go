@@ -86,7 +86,8 @@ func (s *State) Clone() *State {
 func (ts *TypeState) clone() *TypeState {
 	c := *ts
 	c.Causes = ts.Causes.clone()
-	c.Pin, c.Patched, c.Update = cloneOf(ts.Pin), cloneOf(ts.Patched), cloneOf(ts.Update)
+	c.Pin, c.Update = cloneOf(ts.Pin), cloneOf(ts.Update)
+	c.Patched, c.Taken = cloneOf(ts.Patched), cloneOf(ts.Taken)
 	if c.Healed = cloneOf(ts.Healed); c.Healed != nil {
 		c.Healed.Passed = maps.Clone(ts.Healed.Passed)
 	}

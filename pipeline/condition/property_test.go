@@ -161,7 +161,7 @@ func TestManyLongLives(t *testing.T) {
 			book := newTestBook(t, s.config())
 			for seed := range uint64(lives) {
 				random := rand.New(rand.NewPCG(seed, 1))
-				alphabet := append(s.ops[:len(s.ops):len(s.ops)], op{do: "patch"}, op{do: "deliver"})
+				alphabet := append(s.ops[:len(s.ops):len(s.ops)], op{do: "patch"}, op{do: "deliver"}, op{do: "lose twice"}, op{do: "crash late"})
 				ops := make([]op, 40)
 				for i := range ops {
 					ops[i] = alphabet[random.IntN(len(alphabet))]

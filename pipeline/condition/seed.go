@@ -66,10 +66,14 @@ func (c *NodeCondition) heartbeat() time.Time {
 	return c.LastHeartbeatTime
 }
 
-// known tells whether the Node says what the state knows that it was told last:
-// then the state, which knows more, is right.
+// known tells whether the Node says what the state knows that it was told last,
+// or what the state took from it before: then the state, which knows more, is
+// right.
 func (ts *TypeState) known(node *NodeCondition) bool {
-	p := ts.Patched
+	return ts.Patched.says(node) || ts.Taken.says(node)
+}
+
+func (p *Patched) says(node *NodeCondition) bool {
 	return p != nil && p.Status == node.Status && p.Reason == node.Reason && p.Message == node.Message &&
 		p.LastTransitionTime.Equal(node.LastTransitionTime)
 }
@@ -111,6 +115,9 @@ func (m *step) past(wall time.Time) pipeline.Order {
 // that the Node's status stands for already.
 func (m *step) pin(t *bookType, ts *TypeState, node *NodeCondition, upTo pipeline.Order) {
 	since := wholeSecond(node.LastTransitionTime)
+	ts.Taken = &Patched{
+		Type: t.Name, Status: node.Status, Reason: node.Reason, Message: node.Message, LastTransitionTime: node.LastTransitionTime,
+	}
 	ts.Pin = &Pin{Status: node.Status, UpTo: upTo, Moved: since}
 	state, _ := t.state(node.Status)
 	ts.Shown = pipeline.Condition{
@@ -314,6 +321,6 @@ func (m *step) patched(in *Patched) {
 		return
 	}
 	copied := *in
-	ts.Patched = &copied
+	ts.Patched, ts.Taken = &copied, nil
 	m.out.trace = traceChange
 }

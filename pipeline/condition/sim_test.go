@@ -1,8 +1,10 @@
 package condition
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 )
@@ -35,17 +37,19 @@ type world struct {
 	wallMoved bool            // in this boot, or since the Node was told
 	movedIn   int
 	rebooted  bool // since the agent ran
+	stopAt    int  // the line of the backlog before which the agent is killed
 
 	// The agent.
-	s         *State
-	read      int                // lines of the log
-	timeFrom  map[string]float64 // since when transition times can be known
-	journal   *Journal
-	outbox    []pipeline.UID
-	saved     *cut
-	provision map[pipeline.UID]bool
-	unsure    map[string]bool // types of which the agent cannot know everything
-	blind     map[string]bool // of these, those whose problems nobody can know any more
+	s        *State
+	read     int                // lines of the log
+	timeFrom map[string]float64 // since when transition times can be known
+	journal  *Journal
+	outbox   []pipeline.UID
+	saved    *cut
+	twin     *State // has had the seed early while the agent waits for it
+	twinSent []pipeline.UID
+	unsure   map[string]bool // types of which the agent cannot know everything
+	blind    map[string]bool // of these, those whose problems nobody can know any more
 
 	// The API.
 	node      map[string]NodeCondition
@@ -142,6 +146,13 @@ func (w *world) apply(o op) error {
 		w.deliver()
 	case "crash", "lose", "lose late", "crash late":
 		return w.restart(o.do == "crash" || o.do == "crash late", o.do == "lose late" || o.do == "crash late")
+	case "lose twice":
+		w.stopAt = (len(w.log) + 1) / 2
+		if err := w.restart(false, false); err != nil {
+			return err
+		}
+		w.save()
+		return w.restart(true, false)
 	case "reboot", "reboot lose", "reboot late":
 		w.reboot()
 		return w.restart(o.do == "reboot", o.do == "reboot late")
@@ -227,18 +238,21 @@ func (w *world) input(in Input) error {
 	}
 	if w.journal != nil {
 		w.journal.Note(in, w.book, now, &out)
+		w.twinSent = append(w.twinSent, eventsOf(w.twin.Step(w.book, in, now))...)
 		return nil
 	}
-	w.take(out)
+	w.outbox = append(w.outbox, eventsOf(out)...)
 	return nil
 }
 
-func (w *world) take(out Outcome) {
+func eventsOf(out Outcome) []pipeline.UID {
+	var uids []pipeline.UID
 	for i := range out.Changes {
 		if out.Changes[i].MakesEvent {
-			w.outbox = append(w.outbox, out.Changes[i].UID)
+			uids = append(uids, out.Changes[i].UID)
 		}
 	}
+	return uids
 }
 
 func (w *world) save() {
@@ -302,7 +316,8 @@ func (w *world) restart(withState, late bool) error {
 	}
 	w.s.Step(w.book, &Receivers{IDs: []string{"kmsg"}}, w.now())
 	if late {
-		w.journal = NewJournal(w.s, w.book, w.now())
+		w.journal, w.twin = NewJournal(w.s, w.book, w.now()), w.s.Clone()
+		w.twinSent = eventsOf(w.twin.Step(w.book, w.seed(), w.now()))
 		if w.s.Boot.ID != w.bootID() {
 			w.s.Step(w.book, &NewBoot{}, w.now())
 		}
@@ -323,7 +338,12 @@ func (w *world) seed() *Seed {
 }
 
 func (w *world) catchUp() error {
-	for _, l := range w.log[w.read:] {
+	for i, l := range w.log[w.read:] {
+		if w.stopAt != 0 && i == w.stopAt {
+			w.read += i
+			w.stopAt = 0
+			return nil
+		}
 		if l.boot != w.boots {
 			continue // its ring is gone
 		}
@@ -331,7 +351,7 @@ func (w *world) catchUp() error {
 			return fmt.Errorf("backlog: %w", err)
 		}
 	}
-	w.read = len(w.log)
+	w.read, w.stopAt = len(w.log), 0
 	if err := w.input(&BacklogEnd{Receiver: "kmsg", Complete: true}); err != nil {
 		return fmt.Errorf("end of backlog: %w", err)
 	}
@@ -355,9 +375,32 @@ func (w *world) lateSeed() error {
 		return nil
 	}
 	s, out := w.journal.Seed(w.seed(), w.book, w.now())
+	w.twinSent = append(w.twinSent, eventsOf(w.twin.Step(w.book, &Tick{}, w.now()))...)
+	if got := eventsOf(out); !slices.Equal(got, w.twinSent) {
+		return fmt.Errorf("late: Events %v, early: %v", got, w.twinSent)
+	}
+	if late, early := essence(s), essence(w.twin); late != early {
+		return fmt.Errorf("late and early differ:\n%s\n%s", late, early)
+	}
 	w.s, w.journal = s, nil
-	w.take(out)
+	w.outbox = append(w.outbox, eventsOf(out)...)
 	return w.tellEagerly()
+}
+
+// essence is a state but for what only orders uses.
+func essence(s *State) string {
+	s = s.Clone()
+	s.Uses = 0
+	for _, ts := range s.Types {
+		for _, c := range ts.Causes {
+			c.Used = 0
+		}
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // judgeLoss notes of which types the agent cannot know everything after this.
@@ -380,7 +423,7 @@ func (w *world) judgeLoss(withState bool) {
 		case t.latched && missing && w.boots > 0:
 			w.unsure[t.Name] = true // the Node names one of several causes
 			w.blind[t.Name] = w.blind[t.Name] || !upToDate
-		case lost && w.cleared[t.Name]:
+		case (lost || w.journal != nil) && w.cleared[t.Name]:
 			w.unsure[t.Name] = true // match A, clear, match B, state lost
 		case lost && len(t.levels) > 0 && !upToDate:
 			w.unsure[t.Name] = true

@@ -76,6 +76,8 @@ type TypeState struct {
 	// Patched is the last PATCH that the Node accepted; nil: the agent does not
 	// own the type.
 	Patched *Patched `json:"patched,omitempty"`
+	// Taken is what the Node said at the last start, until it accepts a PATCH.
+	Taken *Patched `json:"taken,omitempty"`
 	// Update is the message that waits for its minute.
 	Update *Update `json:"update,omitempty"`
 	// UpdatedAt is when the message was changed last, on the boot clock.
@@ -277,7 +279,9 @@ func (s *State) Begin(book *Book, now Now) {
 		rule.Answered, rule.SaidEither, rule.SaidOK = false, false, false
 	}
 	for _, ts := range s.Types {
-		ts.Pin, ts.Healed = nil, nil
+		if ts.Healed != nil {
+			ts.Healed.Passed = nil // the backlog was not over: its rest is judged likewise
+		}
 	}
 	m := newStep(s, book, now)
 	for _, t := range book.types {
