@@ -25,7 +25,9 @@ func (s *section) key() string { return s.kind + "s" }
 
 // declarer is a component that brings conditions or rules.
 type declarer struct {
-	path string
+	path    string
+	section *section
+	id      pipeline.ID
 	condition.Declarations
 }
 
@@ -114,7 +116,7 @@ func (p *parser) decoded(path string, err error) (ok bool) {
 func (p *parser) add(s *section, id pipeline.ID, path string, config pipeline.Config) {
 	s.configs[id] = config
 	if brings, ok := config.(condition.Declarer); ok {
-		p.declarers = append(p.declarers, declarer{path: path, Declarations: brings.Declare()})
+		p.declarers = append(p.declarers, declarer{path: path, section: s, id: id, Declarations: brings.Declare()})
 	}
 	if warns, ok := config.(warner); ok {
 		for _, fault := range faults(path, errors.Join(warns.Warnings()...)) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
@@ -90,9 +91,30 @@ func (p *parser) uniqueRules() {
 				continue
 			}
 			first[rule.ID], shared[rule.ID] = path, rule.Shared
+			rule.Receivers = p.receiversOf(d)
 			p.config.Conditions.Rules = append(p.config.Conditions.Rules, rule.Rule)
 		}
 	}
+}
+
+// receiversOf names the receivers whose lines reach what a component brings: the
+// component itself, or those of all pipelines that it is in.
+func (p *parser) receiversOf(d declarer) []string {
+	if d.section.kind == pipeline.KindReceiver {
+		return []string{d.id.String()}
+	}
+	var names []string
+	for _, one := range p.config.Graph.Pipelines {
+		if !slices.Contains(one.Processors, d.id) {
+			continue
+		}
+		for _, id := range one.Receivers {
+			if name := id.String(); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // ruleConditions reports rules that act on conditions nobody declares.

@@ -74,17 +74,17 @@ func TestFullFile(t *testing.T) {
 				{Name: "KernelDeadlock", HealthyReason: "Fine", HealthyMessage: "no deadlock", OnUnknown: condition.OnUnknownHold},
 			},
 			Rules: []condition.Rule{
-				{ID: "kernel/rule", Condition: "KernelDeadlock"},
-				{ID: "link-check", Condition: "LinkDown", Level: true},
-				{ID: "link-down", Condition: "StorageReady", Clear: condition.Clear{By: condition.ClearByCheck, Check: "link-check"}},
-				{ID: "raw"},
+				{ID: "kernel/rule", Condition: "KernelDeadlock", Receivers: []string{"kmsg", "journald/kernel"}},
+				{ID: "link-check", Condition: "LinkDown", Level: true, Receivers: []string{"kmsg", "journald/kernel"}},
+				{ID: "link-down", Condition: "StorageReady", Clear: condition.Clear{By: condition.ClearByCheck, Check: "link-check"}, Receivers: []string{"kmsg", "journald/kernel"}},
+				{ID: "raw", Receivers: []string{"kmsg"}},
 			},
 			Hash: parsed.Conditions.Hash,
 		},
 		Service: config.Service{
 			Host: pipeline.Host{Root: "/host", Proc: "/host/proc", Sys: "/sys", Run: "/run"},
 			Node: "node-7", Socket: "none", ShutdownTimeout: 30 * time.Second,
-			Telemetry: config.Telemetry{Naming: config.NamingBoth, Logs: config.Logs{Level: "debug", Format: config.FormatJSON}},
+			Telemetry: config.Telemetry{Logs: config.Logs{Level: "debug", Format: config.FormatJSON}},
 		},
 	}
 	require.EqualError(t, parsed.Warnings, `testdata/full.yaml:35:31: service.pipelines.logs.processors: `+

@@ -205,9 +205,6 @@ var invalid = map[string][]string{
 		`5:36: service.telemetry.logs.format: "logfmt" is unknown: write one of auto, text, json`,
 		`5:52: service.telemetry.logs.colour: is unknown: write one of format, level`,
 	},
-	"service_bad_naming": {
-		`5:15: service.telemetry.naming: "otel" is unknown: write one of npd, semconv, both`,
-	},
 	"service_bad_node": {
 		`5:3: service.node: "node 1" is no node name: write letters, digits, '-', '.' and '_', at most 253, or leave it out`,
 	},

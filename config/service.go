@@ -31,8 +31,6 @@ type Service struct {
 
 // Telemetry is what the agent tells of itself.
 type Telemetry struct {
-	// Naming chooses the names of host metrics: npd, semconv or both.
-	Naming string `yaml:"naming"`
 	// Logs are the agent's own log.
 	Logs Logs `yaml:"logs"`
 }
@@ -44,13 +42,6 @@ type Logs struct {
 	// Format is text, json, or auto: text on a terminal, else JSON.
 	Format string `yaml:"format"`
 }
-
-// The names of host metrics.
-const (
-	NamingNPD     = "npd"
-	NamingSemconv = "semconv"
-	NamingBoth    = "both"
-)
 
 // The formats of the agent's own log.
 const (
@@ -84,8 +75,7 @@ func DefaultService() Service {
 		Host:   pipeline.DefaultHost(),
 		Socket: defaultSocket,
 		Telemetry: Telemetry{
-			Naming: NamingSemconv,
-			Logs:   Logs{Level: "info", Format: FormatAuto},
+			Logs: Logs{Level: "info", Format: FormatAuto},
 		},
 		ShutdownTimeout: defaultShutdownTimeout,
 	}
@@ -102,7 +92,6 @@ func (s *Service) Validate() error {
 		pipeline.At("host.sys", absolute(s.Host.Sys)),
 		pipeline.At("host.run", absolute(s.Host.Run)),
 		pipeline.At("socket", validateSocket(s.Socket)),
-		pipeline.At("telemetry.naming", oneOf(s.Telemetry.Naming, NamingNPD, NamingSemconv, NamingBoth)),
 		pipeline.At("telemetry.logs.level", oneOf(s.Telemetry.Logs.Level, "debug", "info", "warn", "error")),
 		pipeline.At("telemetry.logs.format", oneOf(s.Telemetry.Logs.Format, FormatAuto, FormatText, FormatJSON)),
 	}
