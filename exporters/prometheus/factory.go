@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/httpserve"
 )
 
 // Type is the exporter's type in the configuration.
@@ -26,7 +27,7 @@ func NewFactory(gatherer prometheus.Gatherer) pipeline.ExporterFactory {
 			if gatherer == nil {
 				return nil, errors.New("there are no metrics to serve")
 			}
-			return newExporter(settings, own, gatherer), nil
+			return httpserve.NewExporter(settings, own.Endpoint, newHandler(gatherer, settings)), nil
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/httpserve"
 )
 
 // Type is the exporter's type in the configuration.
@@ -41,7 +42,7 @@ func NewFactory(sources Sources) pipeline.ExporterFactory {
 			if sources.Conditions == nil || sources.Components == nil || sources.Stalled == nil {
 				return nil, errors.New("the status page needs conditions, components and stalled pipelines to show")
 			}
-			return newExporter(settings, own, sources), nil
+			return httpserve.NewExporter(settings, own.Endpoint, newHandler(own, sources)), nil
 		},
 	}
 }
