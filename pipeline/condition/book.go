@@ -121,6 +121,14 @@ func (b *Book) attach(r *bookRule, t *bookType) {
 	}
 }
 
+func (t *bookType) levelIDs() []string {
+	var ids []string
+	for _, level := range t.levels {
+		ids = append(ids, level.ID)
+	}
+	return ids
+}
+
 func (t *bookType) addCheck(id string) {
 	if !slices.Contains(t.checks, id) {
 		t.checks = append(t.checks, id)

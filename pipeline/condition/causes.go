@@ -85,7 +85,7 @@ func (s *State) Clone() *State {
 
 func (ts *TypeState) clone() *TypeState {
 	c := *ts
-	c.Causes = ts.Causes.clone()
+	c.Causes, c.Levels = ts.Causes.clone(), slices.Clone(ts.Levels)
 	c.Pin, c.Update = cloneOf(ts.Pin), cloneOf(ts.Update)
 	c.Patched, c.Taken = cloneOf(ts.Patched), cloneOf(ts.Taken)
 	if c.Healed = cloneOf(ts.Healed); c.Healed != nil {

@@ -70,8 +70,8 @@ type Tick struct{}
 // the one that [Now] names.
 type NewBoot struct{}
 
-// Reload tells that the book in hand has taken the place of Old.
-type Reload struct{ Old *Book }
+// Reload tells that the book in hand has taken the place of another.
+type Reload struct{}
 
 // Receivers names the receivers that feed the conditions. The backlog of those
 // that are new comes before the timers act and the state is settled.

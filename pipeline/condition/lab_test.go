@@ -196,10 +196,9 @@ func (l *lab) ends(receivers ...string) {
 
 func (l *lab) reload(config *Config) Outcome {
 	l.t.Helper()
-	old := l.book
 	config.Hash = "hash-2"
 	l.book = newTestBook(l.t, config)
-	return l.step(&Reload{Old: old})
+	return l.step(&Reload{})
 }
 
 // lost begins anew without state, as after the agent was killed.

@@ -13,7 +13,7 @@ import (
 // fact is something that happened. Its time is in seconds since boot A began, as
 // if there were one clock over all boots.
 type fact struct {
-	kind     string // match, recovery, verdict, clear, boot
+	kind     string // match, recovery, verdict, clear, boot, degraded, well, reload
 	rule     string
 	instance string
 	state    pipeline.State
@@ -22,6 +22,31 @@ type fact struct {
 	uid      pipeline.UID
 	// conditionType is what an operator cleared.
 	conditionType string
+	// rules are those that a reload leaves.
+	rules map[string]bool
+}
+
+// runOut returns when a ttl that began at from has run out: it stands still while
+// the source is degraded.
+func runOut(from, ttl float64, facts []fact) float64 {
+	due, since, degraded := from+ttl, 0.0, false
+	for _, f := range facts {
+		switch f.kind {
+		case "degraded":
+			if !degraded && f.at < due {
+				since, degraded = max(f.at, from), true
+			}
+		case "well":
+			if degraded {
+				due += max(0, f.at-since)
+			}
+			degraded = false
+		}
+	}
+	if degraded {
+		return forever
+	}
+	return due
 }
 
 // interval is a time in which a cause holds; to is 1e18 while it still does.
@@ -46,8 +71,10 @@ func causeHistory(rule *bookRule, instance string, facts []fact, now float64) []
 		active = false
 	}
 	expire := func(at float64) {
-		if ttl := rule.ttl().Seconds(); ttl > 0 && active && last+ttl <= at {
-			end(last + ttl)
+		if ttl := rule.ttl().Seconds(); ttl > 0 && active {
+			if due := runOut(last, ttl, facts); due <= at {
+				end(due)
+			}
 		}
 	}
 	for _, f := range facts {
@@ -73,6 +100,7 @@ func causeHistory(rule *bookRule, instance string, facts []fact, now float64) []
 		case f.kind == "recovery" && mine && (f.instance == instance || f.instance == ""),
 			f.kind == "clear" && f.conditionType == rule.Condition,
 			f.kind == "verdict" && f.state == pipeline.StateOK && rule.clear.By == ClearByCheck && f.rule == rule.clear.Check,
+			f.kind == "reload" && !f.rules[rule.ID],
 			f.kind == "boot" && !rule.latched():
 			end(f.at)
 			hits = nil
@@ -113,9 +141,9 @@ type truth struct {
 	activations []interval
 }
 
-func truthOf(t *bookType, instances []string, facts []fact, start, now float64) truth {
+func truthOf(rules []*bookRule, instances []string, facts []fact, start, now float64) truth {
 	var all []interval
-	for _, rule := range t.rules {
+	for _, rule := range rules {
 		if rule.Level {
 			all = append(all, levelHistory(rule, facts, start)...)
 			continue

@@ -22,13 +22,17 @@ type scene struct {
 	config    func() *Config
 	instances []string
 	ops       []op
+	// reloaded is the configuration that a reload brings.
+	reloaded func() *Config
+	// receivers in the order in which their backlogs come.
+	receivers []string
 }
 
 func scenes() []scene {
 	fromMessage := instanceOf("on ")
 	restarts := []op{{do: "crash"}, {do: "lose"}, {do: "lose late"}}
 	add := func(ops ...op) []op { return append(ops, restarts...) }
-	return []scene{
+	list := []scene{
 		{"two rules cleared by boot", func() *Config {
 			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
 				{ID: "a", Condition: "T", Reason: "A"}, {ID: "b", Condition: "T", Reason: "B"},
@@ -36,7 +40,7 @@ func scenes() []scene {
 		}, []string{""}, add(
 			op{do: "match", rule: "a"}, op{do: "match", rule: "b"}, op{do: "clear", rule: "T"}, op{do: "save"},
 			op{do: "reboot"}, op{do: "reboot lose"}, op{do: "reboot late"}, op{do: "wall", s: -40},
-		)},
+		), nil, nil},
 		{"recovery with instances", func() *Config {
 			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
 				{ID: "a", Condition: "T", Reason: "A", HasInstances: true, InstanceOf: fromMessage, Clear: Clear{By: ClearByRecovery}},
@@ -44,7 +48,7 @@ func scenes() []scene {
 		}, []string{"", "x", "y"}, add(
 			op{do: "match", rule: "a", instance: "x"}, op{do: "match", rule: "a", instance: "y"},
 			op{do: "recovery", rule: "a", instance: "x"}, op{do: "recovery", rule: "a"}, op{do: "save"}, op{do: "reboot lose"},
-		)},
+		), nil, nil},
 		{"recovery beside boot", func() *Config {
 			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
 				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByRecovery}}, {ID: "b", Condition: "T", Reason: "B"},
@@ -52,7 +56,7 @@ func scenes() []scene {
 		}, []string{""}, add(
 			op{do: "match", rule: "a"}, op{do: "recovery", rule: "a"}, op{do: "match", rule: "b"},
 			op{do: "clear", rule: "T"}, op{do: "save"}, op{do: "reboot"},
-		)},
+		), nil, nil},
 		{"ttl", func() *Config {
 			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
 				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByTTL, TTL: 10 * time.Second}},
@@ -61,14 +65,14 @@ func scenes() []scene {
 		}, []string{""}, add(
 			op{do: "match", rule: "a"}, op{do: "match", rule: "b"}, op{do: "pass", s: 2}, op{do: "pass", s: 8},
 			op{do: "save"}, op{do: "reboot"},
-		)},
+		), nil, nil},
 		{"threshold", func() *Config {
 			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
 				{ID: "a", Condition: "T", Reason: "A", Threshold: Threshold{2, 4 * time.Second}, Clear: Clear{By: ClearByRecovery}},
 			}}
 		}, []string{""}, add(
 			op{do: "match", rule: "a"}, op{do: "recovery", rule: "a"}, op{do: "pass", s: 2}, op{do: "save"}, op{do: "reboot"}, op{do: "reboot lose"},
-		)},
+		), nil, nil},
 		{"level and the rule that it clears", func() *Config {
 			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
 				{ID: "io", Condition: "T", Reason: "A", Clear: Clear{By: ClearByCheck, Check: "chk"}},
@@ -77,7 +81,7 @@ func scenes() []scene {
 		}, []string{""}, add(
 			op{do: "match", rule: "io"}, op{do: "verdict", rule: "chk", state: pipeline.StateOK},
 			op{do: "verdict", rule: "chk", state: pipeline.StateProblem}, op{do: "save"}, op{do: "clear", rule: "T"}, op{do: "reboot"},
-		)},
+		), nil, nil},
 		{"latched", func() *Config {
 			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
 				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByLatched}}, {ID: "b", Condition: "T", Reason: "B"},
@@ -85,19 +89,67 @@ func scenes() []scene {
 		}, []string{""}, add(
 			op{do: "match", rule: "a"}, op{do: "match", rule: "b"}, op{do: "clear", rule: "T"}, op{do: "save"},
 			op{do: "reboot"}, op{do: "reboot lose"},
-		)},
+		), nil, nil},
+		{"ttl and a degraded source", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByTTL, TTL: 6 * time.Second}}, {ID: "b", Condition: "T", Reason: "B", Clear: Clear{By: ClearByRecovery}},
+			}}
+		}, []string{""}, add(
+			op{do: "match", rule: "a"}, op{do: "match", rule: "b"}, op{do: "recovery", rule: "b"}, op{do: "pass", s: 3},
+			op{do: "degrade"}, op{do: "heal"}, op{do: "save"},
+		), nil, nil},
+		{"reload", func() *Config {
+			return &Config{Hash: "one", Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByRecovery}}, {ID: "b", Condition: "T", Reason: "B"},
+			}}
+		}, []string{""}, add(
+			op{do: "match", rule: "a"}, op{do: "recovery", rule: "a"}, op{do: "match", rule: "b"}, op{do: "reload"}, op{do: "save"}, op{do: "reboot"},
+		), func() *Config {
+			return &Config{Hash: "two", Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByRecovery}}, {ID: "c", Condition: "T", Reason: "C"},
+			}}
+		}, nil},
 	}
+	for _, receivers := range [][]string{{"kmsg", "journal"}, {"journal", "kmsg"}} {
+		list = append(list, scene{"two sources, " + receivers[0] + " first", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByRecovery}}, {ID: "b", Condition: "T", Reason: "B"},
+				{ID: "t", Condition: "T", Reason: "C", Clear: Clear{By: ClearByTTL, TTL: 4 * time.Second}},
+			}}
+		}, []string{""}, []op{
+			{do: "match", rule: "a"}, {do: "match", rule: "a", from: "journal"},
+			{do: "recovery", rule: "a"}, {do: "recovery", rule: "a", from: "journal"},
+			{do: "match", rule: "b", from: "journal"}, {do: "match", rule: "t"}, {do: "match", rule: "t", from: "journal"},
+			{do: "save"}, {do: "crash"}, {do: "lose"}, {do: "lose late"}, {do: "reboot"},
+		}, nil, receivers})
+	}
+	return list
+}
+
+// stage is a scene with its configurations made ready.
+type stage struct {
+	scene
+	book, other *Book
+}
+
+func (s scene) stage(t *testing.T) stage {
+	t.Helper()
+	made := stage{scene: s, book: newTestBook(t, s.config())}
+	if made.other = made.book; s.reloaded != nil {
+		made.other = newTestBook(t, s.reloaded())
+	}
+	return made
 }
 
 // play runs a sequence in a world of its own.
-func (s *scene) play(book *Book, eager bool, ops []op) error {
-	return newWorld(book, s.instances, eager).run(ops)
+func (s *stage) play(eager bool, ops []op) error {
+	return newWorld(s.book, s.other, s.instances, eager, s.receivers...).run(ops)
 }
 
-func (s *scene) fail(t *testing.T, book *Book, eager bool, ops []op, err error) {
+func (s *stage) fail(t *testing.T, eager bool, ops []op, err error) {
 	t.Helper()
-	ops = shrink(ops, func(ops []op) bool { return s.play(book, eager, ops) != nil })
-	t.Fatalf("%v; shrunk to\n%s%v", err, printCase(s.name, eager, ops), s.play(book, eager, ops))
+	ops = shrink(ops, func(ops []op) bool { return s.play(eager, ops) != nil })
+	t.Fatalf("%v; shrunk to\n%s%v", err, printCase(s.name, eager, ops), s.play(eager, ops))
 }
 
 // TestEveryShortLife goes through every sequence of a few ops.
@@ -110,7 +162,7 @@ func TestEveryShortLife(t *testing.T) {
 		for _, eager := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, eager %t", s.name, eager), func(t *testing.T) {
 				t.Parallel()
-				book := newTestBook(t, s.config())
+				s := s.stage(t)
 				alphabet := s.ops
 				if !eager {
 					alphabet = append(alphabet[:len(alphabet):len(alphabet)], op{do: "patch"}, op{do: "deliver"})
@@ -118,8 +170,8 @@ func TestEveryShortLife(t *testing.T) {
 				n := 0
 				everySequence(alphabet, length, func(ops []op) {
 					n++
-					if err := s.play(book, eager, ops); err != nil {
-						s.fail(t, book, eager, ops, err)
+					if err := s.play(eager, ops); err != nil {
+						s.fail(t, eager, ops, err)
 					}
 				})
 				t.Logf("%d lives", n)
@@ -158,7 +210,7 @@ func TestManyLongLives(t *testing.T) {
 	for _, s := range scenes() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			book := newTestBook(t, s.config())
+			s := s.stage(t)
 			for seed := range uint64(lives) {
 				random := rand.New(rand.NewPCG(seed, 1))
 				alphabet := append(s.ops[:len(s.ops):len(s.ops)], op{do: "patch"}, op{do: "deliver"}, op{do: "lose twice"}, op{do: "crash late"})
@@ -167,8 +219,8 @@ func TestManyLongLives(t *testing.T) {
 					ops[i] = alphabet[random.IntN(len(alphabet))]
 				}
 				for _, eager := range []bool{true, false} {
-					if err := s.play(book, eager, ops); err != nil {
-						s.fail(t, book, eager, ops, fmt.Errorf("seed %d: %w", seed, err))
+					if err := s.play(eager, ops); err != nil {
+						s.fail(t, eager, ops, fmt.Errorf("seed %d: %w", seed, err))
 					}
 				}
 			}
@@ -217,6 +269,9 @@ func printOp(o op) string {
 	}
 	if o.s != 0 {
 		fmt.Fprintf(&b, ", s: %v", o.s)
+	}
+	if o.from != "" {
+		fmt.Fprintf(&b, ", from: %q", o.from)
 	}
 	return b.String() + "}"
 }

@@ -1,6 +1,7 @@
 package condition
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -9,32 +10,31 @@ import (
 // reload fits the state to another configuration. What a removed rule held goes
 // to its heir; without one it ends, the single case where silence is health,
 // because an operator said so.
-func (m *step) reload(old *Book) {
-	for _, t := range old.types {
-		if m.book.byType[t.Name] == nil {
-			m.dropType(t)
+func (m *step) reload() {
+	for _, name := range slices.Sorted(maps.Keys(m.s.Types)) {
+		if m.book.byType[name] == nil {
+			m.dropType(name)
 		}
 	}
-	uid := func(t *bookType) pipeline.UID { return pipeline.CauseUID("reload", m.s.Node, m.book.hash, t.Name) }
 	for _, t := range m.book.types {
 		m.s.Delete = slices.DeleteFunc(m.s.Delete, func(name string) bool { return name == t.Name })
 		ts := m.declare(t)
-		removed := m.reloadCauses(old, t, ts)
+		removed := m.reloadCauses(t, ts)
+		ts.Levels = t.levelIDs()
 		if m.assess(t, ts).state == pipeline.StateOK && ts.Shown.State != pipeline.StateOK {
 			ts.Removed = removed
 		}
-		m.show(t, ts, turn{uid: uid(t), time: m.now.Wall, order: m.now.orderAt(m.now.Boot)})
+		m.show(t, ts, turn{
+			uid:  pipeline.CauseUID("reload", m.s.Node, m.book.hash, t.Name),
+			time: m.now.Wall, order: m.now.orderAt(m.now.Boot),
+		})
 	}
 	for _, c := range m.s.Events.sorted() {
 		if rule := m.book.byRule[c.Rule]; rule == nil || rule.on != nil {
 			m.remove(m.s.Events, c)
 		}
 	}
-	for _, rule := range old.rules {
-		if m.book.byRule[rule.ID] == nil {
-			delete(m.s.Rules, rule.ID)
-		}
-	}
+	maps.DeleteFunc(m.s.Rules, func(id string, _ *RuleState) bool { return m.book.byRule[id] == nil })
 	m.s.ConfigHash = m.book.hash
 	m.out.trace = traceChange
 	m.rearm()
@@ -42,48 +42,39 @@ func (m *step) reload(old *Book) {
 
 // dropType forgets a type that is no longer declared. If the Node has it from
 // us, it is to be deleted there.
-func (m *step) dropType(t *bookType) {
-	ts := m.s.Types[t.Name]
-	if ts == nil {
-		return
-	}
+func (m *step) dropType(name string) {
+	ts := m.s.Types[name]
 	for _, c := range ts.Causes.sorted() {
 		m.remove(ts.Causes, c)
 	}
 	if ts.Patched != nil {
-		m.s.Delete = append(m.s.Delete, t.Name)
+		m.s.Delete = append(m.s.Delete, name)
 	}
-	delete(m.s.Types, t.Name)
+	delete(m.s.Types, name)
 }
 
 // reloadCauses hands on or ends the causes of a type whose rules are gone from
 // it. It returns a rule that held the type and has no heir.
-func (m *step) reloadCauses(old *Book, t *bookType, ts *TypeState) (removed string) {
+func (m *step) reloadCauses(t *bookType, ts *TypeState) (removed string) {
+	for _, id := range ts.Levels {
+		if rule := m.book.byRule[id]; rule == nil || rule.on != t {
+			removed = id
+		}
+	}
 	for _, c := range ts.Causes.sorted() {
 		if c.Rule == RestoredRule || c.Rule == OthersRule {
 			continue
 		}
-		was, is := old.byRule[c.Rule], m.book.byRule[c.Rule]
-		if is == nil || is.on != t {
-			is = t.heir(c)
-			if is == nil {
-				if c.active() {
-					removed = c.Rule
-				}
-				m.remove(ts.Causes, c)
-				continue
+		rule := m.book.byRule[c.Rule]
+		if rule != nil && rule.on == t {
+			m.refit(rule, c)
+		} else if heir := t.heir(c); heir != nil {
+			m.inherit(ts, c, heir)
+		} else {
+			if c.active() {
+				removed = c.Rule
 			}
-			if c = m.inherit(ts, c, is); c == nil {
-				continue
-			}
-		}
-		m.refit(was, is, c)
-	}
-	if was := old.byType[t.Name]; was != nil && removed == "" {
-		for _, level := range was.levels {
-			if is := m.book.byRule[level.ID]; is == nil || is.on != t {
-				removed = level.ID
-			}
+			m.remove(ts.Causes, c)
 		}
 	}
 	return removed
@@ -115,12 +106,12 @@ func (f Former) names(c *Cause) bool {
 }
 
 // inherit moves a cause to another rule, unless that holds the same already.
-func (m *step) inherit(ts *TypeState, c *Cause, heir *bookRule) *Cause {
+func (m *step) inherit(ts *TypeState, c *Cause, heir *bookRule) {
 	m.remove(ts.Causes, c)
 	key := c.Key
 	key.Rule, key.FromNode = heir.ID, key.FromNode && !heir.Level
 	if held := ts.Causes[key]; held != nil && (held.active() || !c.active()) {
-		return nil
+		return
 	} else if held != nil {
 		m.remove(ts.Causes, held)
 	}
@@ -130,11 +121,11 @@ func (m *step) inherit(ts *TypeState, c *Cause, heir *bookRule) *Cause {
 	c.Key = key
 	ts.Causes[key] = c
 	m.count(key, 1)
-	return c
+	m.refit(heir, c)
 }
 
 // refit makes a cause fit the rule as it is now.
-func (m *step) refit(was, is *bookRule, c *Cause) {
+func (m *step) refit(is *bookRule, c *Cause) {
 	switch {
 	case !is.Level:
 		c.Level = nil
@@ -145,10 +136,10 @@ func (m *step) refit(was, is *bookRule, c *Cause) {
 		m.s.rule(is.ID).Spoken = true
 	}
 	if is.ttl() == 0 {
-		c.Standing, c.Paused = false, 0
+		c.Standing, c.Paused, c.Armed = false, 0, 0
 		return
 	}
-	if c.active() && (was == nil || was.ttl() == 0) {
+	if c.active() && c.Armed == 0 {
 		m.runTTL(is, c, c.Last.Boot.At)
 	}
 }

@@ -16,13 +16,16 @@ type op struct {
 	instance string
 	state    pipeline.State
 	s        float64
+	from     string // the receiver; empty: kmsg
 }
 
 // world is a node, its log, the agent on it and what the API holds of it.
 type world struct {
 	book      *Book
+	other     *Book // the configuration that a reload brings, and back
 	instances []string
-	eager     bool // the agent patches and sends Events after each op
+	receivers []string // in the order in which their backlogs come
+	eager     bool     // the agent patches and sends Events after each op
 
 	// The node.
 	abs       float64 // seconds since boot A began
@@ -37,6 +40,9 @@ type world struct {
 	wallMoved bool            // in this boot, or since the Node was told
 	movedIn   int
 	rebooted  bool // since the agent ran
+	degraded  bool // the source kmsg
+	troubled  bool // it was degraded in this boot
+	reloaded  bool // in this boot
 	stopAt    int  // the line of the backlog before which the agent is killed
 
 	// The agent.
@@ -61,6 +67,8 @@ type world struct {
 type logged struct {
 	in   Input
 	boot int
+	from string
+	rule string
 }
 
 type cut struct {
@@ -69,13 +77,20 @@ type cut struct {
 	outbox []pipeline.UID
 }
 
-func newWorld(book *Book, instances []string, eager bool) *world {
+func newWorld(book, other *Book, instances []string, eager bool, receivers ...string) *world {
+	if len(receivers) == 0 {
+		receivers = []string{"kmsg"}
+	}
 	w := &world{
-		book: book, instances: instances, eager: eager, abs: 100, start: 100,
+		book: book, other: other, instances: instances, eager: eager, receivers: receivers, abs: 100, start: 100,
 		checks: map[string]pipeline.State{}, cleared: map[string]bool{}, unsure: map[string]bool{}, timeFrom: map[string]float64{}, blind: map[string]bool{},
 		node: map[string]NodeCondition{}, delivered: map[pipeline.UID]bool{},
 	}
 	w.s = NewState("node-1", book, w.now())
+	w.s.Step(book, &Receivers{IDs: receivers}, w.now())
+	for _, id := range receivers {
+		w.s.Step(book, &BacklogEnd{Receiver: id, Complete: true}, w.now())
+	}
 	w.nodeBoot = w.bootID()
 	return w
 }
@@ -140,6 +155,24 @@ func (w *world) apply(o op) error {
 		w.wallMoved, w.movedIn = true, w.boots
 	case "save":
 		w.save()
+	case "degrade", "heal":
+		w.degraded = o.do == "degrade"
+		w.troubled = true
+		w.facts = append(w.facts, fact{kind: map[bool]string{true: "degraded", false: "well"}[w.degraded], at: w.abs})
+		if err := w.input(&SourceState{Receiver: "kmsg", Degraded: w.degraded}); err != nil {
+			return err
+		}
+	case "reload":
+		w.book, w.other = w.other, w.book
+		w.reloaded = true
+		rules := map[string]bool{}
+		for id := range w.book.byRule {
+			rules[id] = true
+		}
+		w.facts = append(w.facts, fact{kind: "reload", at: w.abs, rules: rules})
+		if err := w.input(&Reload{}); err != nil {
+			return err
+		}
 	case "patch":
 		return w.patch()
 	case "deliver":
@@ -147,7 +180,9 @@ func (w *world) apply(o op) error {
 	case "crash", "lose", "lose late", "crash late":
 		return w.restart(o.do == "crash" || o.do == "crash late", o.do == "lose late" || o.do == "crash late")
 	case "lose twice":
-		w.stopAt = (len(w.log) + 1) / 2
+		if w.stopAt = len(w.log) / 2; w.stopAt == 0 {
+			return w.restart(false, false)
+		}
 		if err := w.restart(false, false); err != nil {
 			return err
 		}
@@ -167,16 +202,22 @@ func (w *world) apply(o op) error {
 
 func (w *world) line(o op, match bool) error {
 	rule := w.book.byRule[o.rule]
+	if rule == nil {
+		return nil // gone with a reload: nothing matches
+	}
+	if o.from == "" {
+		o.from = "kmsg"
+	}
 	state, kind := pipeline.StateProblem, "match"
 	if !match {
 		state, kind = pipeline.StateOK, "recovery"
 	}
 	order := pipeline.Order{
 		Boot:  pipeline.BootTime{ID: w.bootID(), At: seconds(w.abs - w.bootAt)},
-		Place: pipeline.Place{Scope: w.bootID(), Source: "kmsg", Position: uint64(len(w.log))},
+		Place: pipeline.Place{Scope: w.bootID(), Source: o.from, Position: uint64(len(w.log))},
 	}
 	uid := pipeline.ProblemUID("node-1", order.Place, o.rule)
-	occurrence := Occurrence{Order: order, Time: w.now().Wall, Receiver: "kmsg", Problem: &pipeline.Problem{
+	occurrence := Occurrence{Order: order, Time: w.now().Wall, Receiver: o.from, Problem: &pipeline.Problem{
 		UID: uid, Rule: o.rule, Condition: rule.Condition, Reason: rule.Reason, Message: "on " + o.instance, Instance: o.instance, State: state, Count: 1,
 	}}
 	w.facts = append(w.facts, fact{kind: kind, rule: o.rule, instance: o.instance, at: w.abs, uid: uid})
@@ -184,7 +225,7 @@ func (w *world) line(o op, match bool) error {
 	if !match {
 		in = &Recovery{occurrence}
 	}
-	w.log = append(w.log, logged{in, w.boots})
+	w.log = append(w.log, logged{in, w.boots, o.from, o.rule})
 	w.read = len(w.log)
 	if err := w.input(in); err != nil {
 		return err
@@ -311,10 +352,13 @@ func (w *world) restart(withState, late bool) error {
 		w.s, w.read = w.saved.state.Clone(), w.saved.read
 		w.outbox = append([]pipeline.UID(nil), w.saved.outbox...)
 		w.s.Begin(w.book, w.now())
+		if w.s.ConfigHash != w.book.hash {
+			w.s.Step(w.book, &Reload{}, w.now())
+		}
 	} else {
 		w.s, w.read, w.outbox, w.saved = NewState("node-1", w.book, w.now()), 0, nil, nil
 	}
-	w.s.Step(w.book, &Receivers{IDs: []string{"kmsg"}}, w.now())
+	w.s.Step(w.book, &Receivers{IDs: w.receivers}, w.now())
 	if late {
 		w.journal, w.twin = NewJournal(w.s, w.book, w.now()), w.s.Clone()
 		w.twinSent = eventsOf(w.twin.Step(w.book, w.seed(), w.now()))
@@ -338,22 +382,17 @@ func (w *world) seed() *Seed {
 }
 
 func (w *world) catchUp() error {
-	for i, l := range w.log[w.read:] {
-		if w.stopAt != 0 && i == w.stopAt {
-			w.read += i
-			w.stopAt = 0
-			return nil
-		}
-		if l.boot != w.boots {
-			continue // its ring is gone
-		}
-		if err := w.input(l.in); err != nil {
-			return fmt.Errorf("backlog: %w", err)
+	if w.degraded {
+		if err := w.input(&SourceState{Receiver: "kmsg", Degraded: true}); err != nil {
+			return err
 		}
 	}
-	w.read, w.stopAt = len(w.log), 0
-	if err := w.input(&BacklogEnd{Receiver: "kmsg", Complete: true}); err != nil {
-		return fmt.Errorf("end of backlog: %w", err)
+	backlog := w.log[w.read:]
+	if w.stopAt != 0 {
+		backlog = backlog[:w.stopAt]
+	}
+	if stopped, err := w.tellBacklog(backlog); stopped || err != nil {
+		return err
 	}
 	for _, rule := range w.book.rules {
 		if rule.Level {
@@ -367,6 +406,33 @@ func (w *world) catchUp() error {
 		return err
 	}
 	return w.tellEagerly()
+}
+
+// tellBacklog reads the lines of each receiver in turn, as they may come.
+func (w *world) tellBacklog(backlog []logged) (stopped bool, err error) {
+	for _, receiver := range w.receivers {
+		for _, l := range backlog {
+			if l.boot != w.boots || l.from != receiver || w.book.byRule[l.rule] == nil {
+				continue // its ring is gone, or its rule
+			}
+			if err := w.input(l.in); err != nil {
+				return false, fmt.Errorf("backlog: %w", err)
+			}
+		}
+		if w.stopAt != 0 {
+			continue
+		}
+		if err := w.input(&BacklogEnd{Receiver: receiver, Complete: true}); err != nil {
+			return false, fmt.Errorf("end of backlog: %w", err)
+		}
+	}
+	if w.stopAt != 0 {
+		w.read += len(backlog)
+		w.stopAt = 0
+		return true, nil
+	}
+	w.read = len(w.log)
+	return false, nil
 }
 
 // lateSeed brings a seed that was late, and compares with one that was early.
@@ -418,6 +484,8 @@ func (w *world) judgeLoss(withState bool) {
 			w.unsure[t.Name], w.blind[t.Name] = false, false
 		}
 		switch {
+		case w.troubled && t.hasTTL && !w.rebooted, lost && w.reloaded && !w.rebooted:
+			w.unsure[t.Name], w.blind[t.Name] = true, true
 		case w.wallMoved:
 			w.unsure[t.Name], w.blind[t.Name] = true, true
 		case t.latched && missing && w.boots > 0:
@@ -430,13 +498,19 @@ func (w *world) judgeLoss(withState bool) {
 		}
 	}
 	if w.rebooted {
-		w.rebooted = false
+		w.rebooted, w.reloaded, w.troubled = false, false, w.degraded
 		clear(w.cleared)
 	}
 }
 
 func (w *world) truth(t *bookType) truth {
-	return truthOf(t, w.instances, w.facts, w.start, w.abs)
+	rules := slices.Clone(t.rules)
+	for _, rule := range w.other.rules {
+		if w.book.byRule[rule.ID] == nil {
+			rules = append(rules, rule)
+		}
+	}
+	return truthOf(rules, w.instances, w.facts, w.start, w.abs)
 }
 
 // check holds what the agent shows against what is true.
@@ -475,7 +549,7 @@ func (w *world) checkEvents(t *bookType, is truth) error {
 	}
 	for _, a := range is.activations {
 		uid := pipeline.TransitionUID(a.uid, t.Name, t.status(pipeline.StateProblem))
-		if a.from >= w.bootAt && len(t.levels) == 0 && !w.cleared[t.Name] && !known[uid] && !w.delivered[uid] {
+		if a.from >= w.bootAt && len(t.levels) == 0 && len(w.receivers) == 1 && !w.reloaded && !w.cleared[t.Name] && !known[uid] && !w.delivered[uid] {
 			return fmt.Errorf("%s: the Event of the activation at %v is lost", t.Name, a.from)
 		}
 	}

@@ -64,6 +64,8 @@ type TypeState struct {
 	// ClearedUpTo is the order up to which an operator, or a healthy status on
 	// the Node, has cleared the type.
 	ClearedUpTo pipeline.Order `json:"cleared_up_to,omitzero"`
+	// Levels are the checks that act on the condition.
+	Levels []string `json:"levels,omitempty"`
 	// Removed is set while the type is healthy because a rule was removed: the
 	// id of that rule.
 	Removed string `json:"removed,omitempty"`
@@ -262,14 +264,15 @@ const FirstVerdictTimeout = time.Minute
 func NewState(node string, book *Book, now Now) *State {
 	s := &State{
 		Node: node, Boot: BootSpan(now.Current), Types: map[string]*TypeState{}, Events: Causes{},
-		Rules: map[string]*RuleState{}, Receivers: map[string]*ReceiverState{},
+		Rules: map[string]*RuleState{}, Receivers: map[string]*ReceiverState{}, ConfigHash: book.hash,
 	}
 	s.Begin(book, now)
 	return s
 }
 
-// Begin makes a state ready for an agent that has just started: whatever boot
-// and configuration it was written in, [NewBoot] and [Reload] come after it.
+// Begin makes a state ready for an agent that has just started. If it was written
+// under another configuration, [Reload] comes next; then [Receivers], [Seed] where
+// there is one, [NewBoot] if it was written in another boot, and the backlog.
 func (s *State) Begin(book *Book, now Now) {
 	s.Started = now.Instant
 	s.VerdictsIn, s.VerdictsBy = false, now.Boot+FirstVerdictTimeout
@@ -288,7 +291,6 @@ func (s *State) Begin(book *Book, now Now) {
 		m.declare(t)
 	}
 	m.awaitVerdicts()
-	s.ConfigHash = book.hash
 	m.rearm()
 }
 
@@ -297,7 +299,7 @@ func (m *step) declare(t *bookType) *TypeState {
 	if ts, known := m.s.Types[t.Name]; known {
 		return ts
 	}
-	ts := &TypeState{Causes: Causes{}}
+	ts := &TypeState{Causes: Causes{}, Levels: t.levelIDs()}
 	m.s.Types[t.Name] = ts
 	ts.Shown = m.condition(t, ts)
 	ts.Shown.LastTransitionTime = wholeSecond(m.now.Wall)

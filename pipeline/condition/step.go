@@ -46,7 +46,7 @@ func (s *State) Step(book *Book, in Input, now Now) Outcome {
 	case *NewBoot:
 		m.newBoot()
 	case *Reload:
-		m.reload(in.Old)
+		m.reload()
 	case *BacklogEnd:
 		m.backlogEnd(in)
 	case *FirstVerdicts:

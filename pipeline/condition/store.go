@@ -91,7 +91,7 @@ func (s *Store) Configure(config *Config) error {
 		s.begin(book, now)
 		return nil
 	}
-	_, err = s.step(context.Background(), &Reload{Old: s.book}, book, now)
+	_, err = s.step(context.Background(), &Reload{}, book, now)
 	s.timer.poke()
 	return err
 }
