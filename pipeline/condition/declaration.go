@@ -59,11 +59,12 @@ var (
 	reasonPattern = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
 )
 
-// The Kubernetes API's own limits on conditions.
-const (
-	maxReasonLength  = 128
-	maxMessageLength = 4096
-)
+// MaxMessageBytes is the longest message of a condition or problem. Kubernetes
+// itself takes far longer ones; people and dashboards do not.
+const MaxMessageBytes = 4096
+
+// maxReasonLength is the limit that Kubernetes sets on the reason of an Event.
+const maxReasonLength = 128
 
 // ValidateReason checks a reason against what the Kubernetes API calls one: a
 // CamelCase word of at most 128 characters.
@@ -90,8 +91,8 @@ func (d *Declaration) Validate(conditionType string) error {
 		errs = append(errs, fmt.Errorf("%s is reserved: it belongs to Kubernetes itself; choose another type", conditionType))
 	}
 	add("healthy.reason", ValidateReason(d.Healthy.Reason))
-	if len(d.Healthy.Message) > maxMessageLength {
-		add("healthy.message", fmt.Errorf("has %d bytes, at most %d are allowed", len(d.Healthy.Message), maxMessageLength))
+	if len(d.Healthy.Message) > MaxMessageBytes {
+		add("healthy.message", fmt.Errorf("has %d bytes, at most %d are allowed", len(d.Healthy.Message), MaxMessageBytes))
 	}
 	add("polarity", oneOf(d.Polarity, "", "problem_is_true", "problem_is_false"))
 	add("on_unknown", oneOf(string(d.OnUnknown), "", string(OnUnknownHold), string(OnUnknownUnknown)))

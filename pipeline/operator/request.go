@@ -20,7 +20,7 @@ func readClear(r *http.Request) (wireClear, error) {
 	return request, errors.Join(checkWord("type", request.Type), checkWord("request_id", request.RequestID))
 }
 
-// maxWord is the longest name of a condition type in the Kubernetes API.
+// maxWord bounds the words of a request; the agent knows no longer ones.
 const maxWord = 316
 
 func checkWord(key, word string) error {

@@ -34,7 +34,7 @@ type ServerConfig struct {
 	// Views returns every condition with all that holds it.
 	Views func() []pipeline.ConditionView
 	// Clear ends all causes of a condition type and returns once that is
-	// durable. The same request id twice is one request. A type that is not
+	// durable. The request id makes the identity of the Event. A type that is not
 	// known is ErrUnknownCondition.
 	Clear func(ctx context.Context, conditionType, requestID string) (Cleared, error)
 	// Logger notes every clear, and who asked for it.

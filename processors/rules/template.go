@@ -8,11 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/otelnpd/otelnpd/pipeline/condition"
 )
 
-// maxMessageBytes is the longest message, and the longest template of one: the
-// limit that Kubernetes' own condition messages have.
-const maxMessageBytes = 4096
+// maxMessageBytes is the longest message, and the longest template of one.
+const maxMessageBytes = condition.MaxMessageBytes
 
 // template is a text with {group} in it.
 type template struct{ parts []part }

@@ -12,8 +12,9 @@ import (
 const maxRings = 64
 
 // windows keeps the last lines of every source for the rules that look at
-// several lines together. Its rings know lines and expressions by number, no
-// rule, so that they can outlive a configuration.
+// several lines together. Its rings know expressions by their number in one
+// configuration: for another one, what they have seen is found anew from the
+// lines that they keep.
 type windows struct {
 	size      int // lines a ring keeps
 	keepSpace bool
