@@ -152,11 +152,12 @@ func (s *stage) fail(t *testing.T, eager bool, ops []op, err error) {
 	t.Fatalf("%v; shrunk to\n%s%v", err, printCase(s.name, eager, ops), s.play(eager, ops))
 }
 
-// TestEveryShortLife goes through every sequence of a few ops.
+// TestEveryShortLife goes through every sequence of three ops and a part of those
+// of four; to soak, through every one of five.
 func TestEveryShortLife(t *testing.T) {
-	length := 4
+	lengths := []struct{ ops, stride int }{{3, 1}, {4, 7}}
 	if soak() {
-		length = 5
+		lengths = []struct{ ops, stride int }{{5, 1}}
 	}
 	for _, s := range scenes() {
 		for _, eager := range []bool{true, false} {
@@ -168,26 +169,31 @@ func TestEveryShortLife(t *testing.T) {
 					alphabet = append(alphabet[:len(alphabet):len(alphabet)], op{do: "patch"}, op{do: "deliver"})
 				}
 				n := 0
-				everySequence(alphabet, length, func(ops []op) {
-					n++
-					if err := s.play(eager, ops); err != nil {
-						s.fail(t, eager, ops, err)
-					}
-				})
+				for _, length := range lengths {
+					everySequence(alphabet, length.ops, length.stride, func(ops []op) {
+						n++
+						if err := s.play(eager, ops); err != nil {
+							s.fail(t, eager, ops, err)
+						}
+					})
+				}
 				t.Logf("%d lives", n)
 			})
 		}
 	}
 }
 
-func everySequence(alphabet []op, length int, visit func([]op)) {
+// everySequence visits every stride-th sequence.
+func everySequence(alphabet []op, length, stride int, visit func([]op)) {
 	index := make([]int, length)
 	ops := make([]op, length)
-	for {
-		for i, at := range index {
-			ops[i] = alphabet[at]
+	for n := 0; ; n++ {
+		if n%stride == 0 {
+			for i, at := range index {
+				ops[i] = alphabet[at]
+			}
+			visit(ops)
 		}
-		visit(ops)
 		i := length - 1
 		for ; i >= 0; i-- {
 			if index[i]++; index[i] < len(alphabet) {
@@ -203,7 +209,7 @@ func everySequence(alphabet []op, length int, visit func([]op)) {
 
 // TestManyLongLives goes through random sequences.
 func TestManyLongLives(t *testing.T) {
-	lives := 150
+	lives := 60
 	if soak() {
 		lives = 3000
 	}

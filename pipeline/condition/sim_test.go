@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 )
@@ -95,7 +96,7 @@ func newWorld(book, other *Book, instances []string, eager bool, receivers ...st
 	return w
 }
 
-func (w *world) bootID() string { return fmt.Sprintf("boot-%02d", w.boots) }
+func (w *world) bootID() string { return "boot-" + strconv.Itoa(w.boots) }
 
 func (w *world) now() Now {
 	return Now{
