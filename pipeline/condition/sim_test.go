@@ -24,6 +24,7 @@ type op struct {
 type world struct {
 	book      *Book
 	other     *Book // the configuration that a reload brings, and back
+	judge     *Book // what the oracle goes by, if another than book
 	instances []string
 	receivers []string // in the order in which their backlogs come
 	eager     bool     // the agent patches and sends Events after each op
@@ -506,6 +507,9 @@ func (w *world) judgeLoss(withState bool) {
 
 func (w *world) truth(t *bookType) truth {
 	rules := slices.Clone(t.rules)
+	if w.judge != nil {
+		rules = slices.Clone(w.judge.byType[t.Name].rules)
+	}
 	for _, rule := range w.other.rules {
 		if w.book.byRule[rule.ID] == nil {
 			rules = append(rules, rule)
