@@ -38,6 +38,9 @@ type Instant struct {
 	// Boot is the time since boot, suspends included (CLOCK_BOOTTIME): order and
 	// durations are on it.
 	Boot time.Duration
+	// Raw is the time since boot that the hardware counted: no suspends, no
+	// slewing (CLOCK_MONOTONIC_RAW). The kernel stamps its log by it.
+	Raw time.Duration
 }
 
 // Clock tells the time. Tests hold it in their hands.
@@ -48,12 +51,13 @@ type Clock interface {
 // SystemClock is the machine's clock.
 type SystemClock struct{}
 
-// Now reads both clocks.
+// Now reads all three clocks.
 func (SystemClock) Now() Instant {
-	var ts unix.Timespec
-	// CLOCK_BOOTTIME exists since Linux 2.6.39 and does not fail.
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts)
-	return Instant{Wall: time.Now(), Boot: time.Duration(ts.Nano())}
+	var boot, raw unix.Timespec
+	// Both exist since Linux 2.6.39 and do not fail.
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot)
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC_RAW, &raw)
+	return Instant{Wall: time.Now(), Boot: time.Duration(boot.Nano()), Raw: time.Duration(raw.Nano())}
 }
 
 // Boot is one boot of the node.

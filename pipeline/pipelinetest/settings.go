@@ -43,8 +43,14 @@ type Clock struct {
 	now pipeline.Instant
 }
 
-// NewClock returns a clock that shows now.
-func NewClock(now pipeline.Instant) *Clock { return &Clock{now: now} }
+// NewClock returns a clock that shows now. Where now.Raw is 0, there has been no
+// suspend.
+func NewClock(now pipeline.Instant) *Clock {
+	if now.Raw == 0 {
+		now.Raw = now.Boot
+	}
+	return &Clock{now: now}
+}
 
 // Now returns what the clock shows.
 func (c *Clock) Now() pipeline.Instant {
@@ -53,8 +59,17 @@ func (c *Clock) Now() pipeline.Instant {
 	return c.now
 }
 
-// Advance lets d pass on both clocks.
+// Advance lets d pass on all clocks.
 func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now.Wall = c.now.Wall.Add(d)
+	c.now.Boot += d
+	c.now.Raw += d
+}
+
+// Suspend lets d pass with the machine asleep.
+func (c *Clock) Suspend(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now.Wall = c.now.Wall.Add(d)

@@ -5,6 +5,7 @@ package kmsg
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -30,10 +31,12 @@ type Receiver struct {
 
 	// The rest belongs to the source's goroutine, once started.
 	started    pipeline.Instant
-	live       bool   // the backlog is over
-	late       bool   // the log could not be read at the start
-	complete   bool   // so far, nothing of this boot is missing from the backlog
-	accounted  uint64 // the sequence number behind what came so far
+	live       bool          // the backlog is over
+	late       bool          // the log could not be read at the start
+	untold     source.Loss   // that no record has told of
+	toldAt     time.Duration // the boot clock when one did last
+	complete   bool          // so far, nothing of this boot is missing from the backlog
+	accounted  uint64        // the sequence number behind what came so far
 	records    []pipeline.Record
 	attributes []source.Attributes
 }
@@ -79,9 +82,7 @@ func (r *Receiver) report(fault *source.Fault) {
 // pass makes records of a batch and sends them to the next stage.
 func (r *Receiver) pass(ctx context.Context, batch source.Batch) {
 	r.records, r.attributes = r.records[:0], r.attributes[:0]
-	if batch.Lost.Total() > 0 {
-		r.lose(ctx, &batch)
-	}
+	r.lose(ctx, &batch)
 	r.complete = r.complete && batch.Lost.Total() == 0 && r.continues(&batch)
 	lines := r.lines(ctx, &batch)
 	if batch.BacklogEnd {

@@ -498,12 +498,14 @@ func TestLogThatComesLate(t *testing.T) {
 	settings.Host = host(t, "")
 	path := filepath.Join(settings.Host.Root, "dev/kmsg")
 	require.NoError(t, os.Remove(path))
-	settings.Clock = pipelinetest.NewClock(pipeline.Instant{Wall: time.Unix(1000, 0), Boot: 100 * time.Second})
+	clock := pipelinetest.NewClock(pipeline.Instant{Wall: time.Unix(1000, 0), Boot: 100 * time.Second})
+	settings.Clock = clock
 	config := kmsg.DefaultConfig()
 	config.Lookback = 0
 	sink := &pipelinetest.Sink{}
 	receiver := newReceiver(t, settings, config, sink)
 	require.NoError(t, receiver.Start(t.Context()))
+	clock.Advance(5 * time.Second)
 	require.NoError(t, os.WriteFile(path, []byte("6,0,99000000,-;before the start\n6,1,101000000,-;after the start\n"), 0o600))
 	sink.WaitFor(t, "the end of the backlog", hasBacklogEnd)
 	shutdown(t, receiver)

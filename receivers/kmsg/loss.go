@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/log"
 
@@ -31,13 +32,27 @@ func (*Config) Declare() condition.Declarations {
 	return condition.Declarations{Rules: []condition.DeclaredRule{{Rule: lostRule(), Shared: true}}}
 }
 
-// lose counts what was lost and appends a record that tells of it.
+// lossInterval is how far the records that tell of losses are apart at least: a
+// flood that overwrites the ring would bring hundreds of them.
+const lossInterval = time.Second
+
+// lose counts what was lost. At most once an interval a record tells of all that
+// no record has told of.
 func (r *Receiver) lose(ctx context.Context, batch *source.Batch) {
 	for reason, n := range batch.Lost {
 		if n > 0 {
 			r.losses.add(ctx, source.Reason(reason).String(), n)
+			r.untold[reason] += n
 		}
 	}
+	if r.untold.Total() == 0 || (r.toldAt != 0 && batch.Now.Boot-r.toldAt < lossInterval) {
+		return
+	}
+	r.tellLoss(batch)
+	r.toldAt, r.untold = batch.Now.Boot, source.Loss{}
+}
+
+func (r *Receiver) tellLoss(batch *source.Batch) {
 	rule, place := lostRule(), r.place(r.accounted)
 	r.records = append(r.records, pipeline.Record{
 		Time: batch.Now.Wall, ObservedTime: batch.Now.Wall,
@@ -50,7 +65,7 @@ func (r *Receiver) lose(ctx context.Context, batch *source.Batch) {
 			UID:      pipeline.ProblemUID(r.settings.Node, place, rule.ID),
 			Rule:     rule.ID,
 			Reason:   rule.Reason,
-			Message:  lostMessage(batch.Lost),
+			Message:  lostMessage(r.untold),
 			Severity: rule.Severity,
 			Source:   rule.Source,
 			State:    pipeline.StateProblem,

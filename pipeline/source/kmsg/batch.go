@@ -48,16 +48,14 @@ func (a *assembler) entries(entries []byte) {
 			a.note(note{backlogEnd: true})
 			fallthrough
 		case kindRecord:
-			wall, boot, raw := recordFrom(entry)
-			a.record(raw, wall, boot)
+			a.record(entry)
 		}
 	}
 	a.flush()
 }
 
-// record adds one record, unless it is none or its number was there before; wall and boot are the clocks when it was read, if it
-// was just written, else 0.
-func (a *assembler) record(raw []byte, wall, boot int64) {
+// record adds one record, unless it is none or its number was there before.
+func (a *assembler) record(raw []byte) {
 	a.batch.read++
 	a.batch.Records = append(a.batch.Records, Record{})
 	record := &a.batch.Records[len(a.batch.Records)-1]
@@ -72,10 +70,6 @@ func (a *assembler) record(raw []byte, wall, boot int64) {
 		a.note(note{lost: lost, next: next})
 		return
 	}
-	if wall != 0 {
-		a.offsets.measure(wall, boot, record.Microseconds)
-	}
-	a.offsets.times(record)
 	a.batch.Next = record.Sequence + 1
 	if len(a.batch.Records) == maxBatch {
 		a.flush()
@@ -97,6 +91,8 @@ func (a *assembler) flush() {
 		return
 	}
 	a.batch.Now = a.clock.Now()
+	a.offsets.measure(a.batch.Now)
+	a.offsets.times(a.batch.Records, a.batch.Now)
 	a.deliver(a.batch)
 	a.batch = Batch{Records: a.batch.Records[:0], Next: a.batch.Next}
 }

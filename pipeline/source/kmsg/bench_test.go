@@ -26,7 +26,6 @@ func BenchmarkParse(b *testing.B) {
 func BenchmarkQueueToBatch(b *testing.B) {
 	q := newQueue(maxChunks)
 	var o offsets
-	o.start(pipeline.SystemClock{}.Now())
 	count := 0
 	batches := assembler{clock: pipeline.SystemClock{}, offsets: &o, deliver: func(batch Batch) { count += len(batch.Records) }}
 	sequence := []byte(ordinary)
@@ -37,7 +36,7 @@ func BenchmarkQueueToBatch(b *testing.B) {
 		for i, n := 5, number; i >= 2; i, n = i-1, n/10 { // four digits that grow
 			sequence[i] = byte('0' + n%10)
 		}
-		q.push(copy(q.space(), sequence), pipeline.Instant{}, false)
+		q.push(copy(q.space(), sequence), false)
 		if number%256 != 0 {
 			continue
 		}

@@ -122,7 +122,7 @@ func (c *catcher) record(raw []byte) {
 			c.batches.note(note{backlogEnd: true})
 		}
 	}
-	c.batches.record(raw, 0, 0)
+	c.batches.record(raw)
 }
 
 func (c *catcher) tooLong() {

@@ -7,65 +7,51 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// tolerance is how far a clock may be off before its offset moves: records that
-// are read again keep their time, and a reader that came a little late is no
-// reason to change it.
+// tolerance is how far an offset may be off before it moves: records that are
+// read again keep their times.
 const tolerance = time.Second
 
-// offsets turn the kernel's stamps into times. The stamps count no suspends and
-// are not slewed, so an offset measured once is wrong later; a record that was
-// just written measures it anew.
+// offsets turn the kernel's stamps into times. The stamps (sched_clock, see
+// kernel/printk) count what the hardware counts, from about the boot on: neither
+// suspends nor slewing. So does CLOCK_MONOTONIC_RAW, and how far the other clocks
+// are ahead of that one is how far they are ahead of the stamps. When a record
+// was read does not come into it: one without a newline at its end is only seen
+// when the next is written, and a machine that stands still reads late.
 type offsets struct {
 	mu         sync.Mutex
 	known      bool
-	wall, boot offset
+	wall, boot int64 // ns to add
 }
 
-// offset is what is to be added to a stamp. What is measured is never too small,
-// but too large where the reader came late, as on a machine that stood still: a
-// larger offset is believed once a second record confirms it.
-type offset struct {
-	ns      int64
-	larger  bool
-	pending int64 // the smallest measured since larger
-}
-
-// start sets the first offsets: as if there had been no suspend.
-func (o *offsets) start(now pipeline.Instant) {
+// measure moves the offsets to what the clocks show, where they are off by more
+// than the tolerance.
+func (o *offsets) measure(now pipeline.Instant) {
+	wall, boot := now.Wall.UnixNano()-int64(now.Raw), int64(now.Boot-now.Raw)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known {
-		o.known, o.wall.ns, o.boot.ns = true, now.Wall.UnixNano()-int64(now.Boot), 0
+		o.known, o.wall, o.boot = true, wall, boot
+		return
+	}
+	move(&o.wall, wall)
+	move(&o.boot, boot)
+}
+
+func move(offset *int64, measured int64) {
+	if off := measured - *offset; off > int64(tolerance) || off < -int64(tolerance) {
+		*offset = measured
 	}
 }
 
-// measure takes the clocks, in ns, as a record with that stamp was read that was
-// just written.
-func (o *offsets) measure(wall, boot, microseconds int64) {
+// times sets the records' times from their stamps. None is later than now, when
+// all had been read.
+func (o *offsets) times(records []Record, now pipeline.Instant) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.wall.measure(wall - microseconds*1000)
-	o.boot.measure(boot - microseconds*1000)
-}
-
-func (o *offset) measure(measured int64) {
-	switch off := measured - o.ns; {
-	case off < -int64(tolerance):
-		*o = offset{ns: measured}
-	case off <= int64(tolerance):
-		o.larger = false
-	case o.larger:
-		*o = offset{ns: min(o.pending, measured)}
-	default:
-		o.larger, o.pending = true, measured
-	}
-}
-
-// times sets a record's times from its stamp.
-func (o *offsets) times(record *Record) {
-	o.mu.Lock()
-	wall, boot := o.wall.ns, o.boot.ns
+	wall, boot := o.wall, o.boot
 	o.mu.Unlock()
-	record.Time = time.Unix(0, record.Microseconds*1000+wall)
-	record.Boot = time.Duration(record.Microseconds*1000 + boot)
+	for i := range records {
+		stamp := records[i].Microseconds * 1000
+		records[i].Boot = min(time.Duration(stamp+boot), now.Boot)
+		records[i].Time = time.Unix(0, min(stamp+wall, now.Wall.UnixNano()))
+	}
 }

@@ -29,6 +29,7 @@ func subscribeKmsg(t *testing.T, shared *Shared, w *witness) *Subscription {
 
 func TestKernelLog(t *testing.T) {
 	needRoot(t)
+	lockKmsg(t) // a burst of another test would overwrite the line
 	kmsg, tag := openKmsg(t), tag(t)
 	write(t, kmsg, "<3>"+tag+"before\n")
 	w := &witness{}
@@ -138,6 +139,7 @@ func TestOverrun(t *testing.T) {
 // answers EINVAL and goes on to the next.
 func TestTooLong(t *testing.T) {
 	needRoot(t)
+	lockKmsg(t) // a burst of another test would overwrite the line
 	tag := tag(t)
 	shared := newShared(t)
 	shared.tuning.recordSize = len(tag) + 60

@@ -3,8 +3,6 @@ package kmsg
 import (
 	"encoding/binary"
 	"sync"
-
-	"github.com/otelnpd/otelnpd/pipeline"
 )
 
 // The queue's bounds. A chunk of 64 KiB holds some 500 ordinary records.
@@ -53,18 +51,17 @@ func (q *queue) space() []byte {
 		return nil
 	}
 	q.putPending()
-	return q.tail.bytes[q.at+recordHeader : q.at+recordEntry]
+	return q.tail.bytes[q.at+entryHeader : q.at+recordEntry]
 }
 
-// push adds the record in the first size bytes of space. now is when it was
-// read, if that is when it was written; otherwise it is zero.
-func (q *queue) push(size int, now pipeline.Instant, startsLive bool) {
+// push adds the record in the first size bytes of space.
+func (q *queue) push(size int, startsLive bool) {
 	kind := kindRecord
 	if startsLive {
 		kind = kindFirstLive
 	}
-	putRecordHeader(q.tail.bytes[q.at:], kind, size, now)
-	q.at += recordHeader + size
+	putHeader(q.tail.bytes[q.at:], kind, size)
+	q.at += entryHeader + size
 }
 
 // note adds what is no record, behind the last one pushed.
@@ -197,23 +194,11 @@ const (
 
 const (
 	entryHeader = 4 // kind<<24 | size of what follows
-	// A record's entry begins with the wall clock in ns and the boot clock.
-	recordHeader = entryHeader + 16
-	recordEntry  = recordHeader + MaxRecord
+	recordEntry = entryHeader + MaxRecord
 )
 
 func putHeader(to []byte, kind byte, size int) {
 	binary.LittleEndian.PutUint32(to, uint32(kind)<<24|uint32(size)) //nolint:gosec // at most MaxRecord and a header
-}
-
-func putRecordHeader(to []byte, kind byte, size int, now pipeline.Instant) {
-	wall := int64(0)
-	if !now.Wall.IsZero() {
-		wall = now.Wall.UnixNano()
-	}
-	putHeader(to, kind, recordHeader-entryHeader+size)
-	binary.LittleEndian.PutUint64(to[entryHeader:], uint64(wall))
-	binary.LittleEndian.PutUint64(to[entryHeader+8:], uint64(now.Boot)) //nolint:gosec // read back as it was
 }
 
 // nextEntry cuts the first entry off.
@@ -221,11 +206,4 @@ func nextEntry(entries []byte) (kind byte, entry, rest []byte) {
 	word := binary.LittleEndian.Uint32(entries)
 	end := entryHeader + int(word&0xffffff)
 	return byte(word >> 24), entries[entryHeader:end], entries[end:]
-}
-
-// recordFrom returns the stamp and the bytes of a record's entry.
-func recordFrom(entry []byte) (wall, boot int64, raw []byte) {
-	wall = int64(binary.LittleEndian.Uint64(entry))     //nolint:gosec // written from an int64
-	boot = int64(binary.LittleEndian.Uint64(entry[8:])) //nolint:gosec // written from an int64
-	return wall, boot, entry[16:]
 }

@@ -18,7 +18,7 @@ func pushText(q *queue, text string) bool {
 	if space == nil {
 		return false
 	}
-	q.push(copy(space, text), pipeline.Instant{}, false)
+	q.push(copy(space, text), false)
 	return true
 }
 
@@ -45,7 +45,7 @@ func takeAll(q *queue) (words []string) {
 				add(noteFrom(entry))
 				continue
 			}
-			_, _, raw := recordFrom(entry)
+			raw := entry
 			words = append(words, string(raw))
 		}
 		if entries != nil {
@@ -69,21 +69,16 @@ func TestQueueKeepsOrder(t *testing.T) {
 	require.EqualError(t, q.failure(), "gone")
 }
 
-func TestQueueRemembersTheStamp(t *testing.T) {
+func TestQueueMarksTheFirstLiveRecord(t *testing.T) {
 	q := newQueue(1)
-	wall := time.Unix(12, 34)
-	q.push(copy(q.space(), "x"), pipeline.Instant{Wall: wall, Boot: 5 * time.Second}, true)
-	q.push(copy(q.space(), "y"), pipeline.Instant{}, false)
+	q.push(copy(q.space(), "x"), true)
+	q.push(copy(q.space(), "y"), false)
 	q.commit()
 	entries, _ := q.take()
 	kind, entry, rest := nextEntry(entries)
-	require.Equal(t, kindFirstLive, kind)
-	at, boot, raw := recordFrom(entry)
-	require.Equal(t, []any{wall.UnixNano(), int64(5 * time.Second), "x"}, []any{at, boot, string(raw)})
+	require.Equal(t, []any{kindFirstLive, "x"}, []any{kind, string(entry)})
 	kind, entry, _ = nextEntry(rest)
-	require.Equal(t, kindRecord, kind)
-	at, boot, _ = recordFrom(entry)
-	require.Zero(t, at+boot)
+	require.Equal(t, []any{kindRecord, "y"}, []any{kind, string(entry)})
 }
 
 func TestQueueIsBoundedAndShrinks(t *testing.T) {
@@ -180,7 +175,7 @@ func takeCommitted(q *queue) (words []string) {
 			words = append(words, fmt.Sprintf("lost %d", lost.Total()))
 			continue
 		}
-		_, _, raw := recordFrom(entry)
+		raw := entry
 		words = append(words, string(raw))
 	}
 	if entries != nil {
@@ -228,43 +223,35 @@ func TestLossFits(t *testing.T) {
 }
 
 func TestOffsets(t *testing.T) {
-	const second = int64(time.Second)
-	start := pipeline.Instant{Wall: time.Unix(1000, 0), Boot: 400 * time.Second}
-	times := func(o *offsets, seconds int64) (wall int64, boot time.Duration) {
-		record := Record{Microseconds: seconds * 1e6}
-		o.times(&record)
-		return record.Time.Unix(), record.Boot
+	times := func(o *offsets, now pipeline.Instant, seconds int64) (wall int64, boot time.Duration) {
+		o.measure(now)
+		records := []Record{{Microseconds: seconds * 1e6}}
+		o.times(records, now)
+		return records[0].Time.Unix(), records[0].Boot
+	}
+	at := func(wall int64, boot, raw time.Duration) pipeline.Instant {
+		return pipeline.Instant{Wall: time.Unix(wall, 0), Boot: boot * time.Second, Raw: raw * time.Second}
 	}
 	var o offsets
-	o.start(start)
-	wall, boot := times(&o, 100)
-	require.Equal(t, []any{int64(700), 100 * time.Second}, []any{wall, boot}, "REALTIME − BOOTTIME, and no suspend")
+	for _, step := range []struct {
+		name  string
+		now   pipeline.Instant
+		stamp int64
+		wall  int64
+		boot  time.Duration
+	}{
+		{"before any suspend", at(1000, 400, 400), 100, 700, 100},
+		{"read long after it was written", at(1060, 460, 460), 100, 700, 100},
+		{"asleep for 50 s: the stamps stood still, both clocks did not", at(1120, 520, 470), 465, 1115, 515},
+		{"the wall clock is set back by a minute: the boot clock stays", at(1065, 525, 475), 475, 1065, 525},
+		{"never later than now", at(1066, 526, 476), 490, 1066, 526},
+	} {
+		wall, boot := times(&o, step.now, step.stamp)
+		require.Equal(t, []any{step.wall, step.boot * time.Second}, []any{wall, boot}, step.name)
+	}
 
-	o.measure(1000*second+second/2, 400*second+second/2, 400*1e6)
-	wall, boot = times(&o, 100)
-	require.Equal(t, []any{int64(700), 100 * time.Second}, []any{wall, boot}, "half a second late is no reason")
-
-	o.start(pipeline.Instant{Wall: time.Unix(5000, 0)})
-	wall, _ = times(&o, 100)
-	require.Equal(t, int64(700), wall, "only the first start sets them")
-
-	// Asleep for 50 s: the stamps stood still, both clocks did not.
-	o.measure(1060*second, 460*second, 410*1e6)
-	wall, boot = times(&o, 410)
-	require.Equal(t, []any{int64(1010), 410 * time.Second}, []any{wall, boot}, "one record may just have been read late")
-	o.measure(1065*second, 465*second, 412*1e6)
-	wall, boot = times(&o, 410)
-	require.Equal(t, []any{int64(1060), 460 * time.Second}, []any{wall, boot}, "two that agree were not, and the earlier one is nearer")
-
-	// A machine that stood still for 20 s as a record waited to be read.
-	o.measure(1090*second, 490*second, 420*1e6)
-	o.measure(1071*second, 471*second, 421*1e6)
-	o.measure(1092*second, 492*second, 422*1e6)
-	wall, boot = times(&o, 410)
-	require.Equal(t, []any{int64(1060), 460 * time.Second}, []any{wall, boot}, "late records that do not follow one another confirm nothing")
-
-	// The wall clock is set back by a minute: the boot clock stays.
-	o.measure(1005*second, 465*second, 415*1e6)
-	wall, boot = times(&o, 415)
-	require.Equal(t, []any{int64(1005), 465 * time.Second}, []any{wall, boot})
+	slewed := at(1067, 527, 477)
+	slewed.Wall = slewed.Wall.Add(600 * time.Millisecond)
+	wall, _ := times(&o, slewed, 470)
+	require.Equal(t, int64(1060), wall, "less than a second off: a record that is read again keeps its time")
 }

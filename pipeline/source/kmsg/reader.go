@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
-
-	"github.com/otelnpd/otelnpd/pipeline"
 )
 
 // The reader's own bounds.
@@ -24,7 +22,6 @@ const (
 type reader struct {
 	device *device
 	queue  *queue
-	clock  pipeline.Clock
 	// written counts the entries that the queue was given, for those who wait
 	// until they are passed on.
 	written *atomic.Uint64
@@ -34,7 +31,6 @@ type reader struct {
 	beforeDrain func()
 
 	next     uint64 // sequence number of the next record; 0: not known
-	woken    bool   // the next record was just written
 	failures int
 	scratch  [MaxRecord]byte
 }
@@ -52,11 +48,11 @@ func (r *reader) follow() error {
 		if err := r.drain(stopping); err != nil || stopping {
 			return err
 		}
-		readable, raised, err := r.device.interrupt.Wait(r.device.waitFor)
+		_, raised, err := r.device.interrupt.Wait(r.device.waitFor)
 		if err != nil {
 			return err
 		}
-		r.woken, stopping = readable, raised
+		stopping = raised
 	}
 }
 
@@ -126,11 +122,7 @@ func (r *reader) take(raw []byte, queued bool) {
 		r.lose(QueueFull)
 		return
 	}
-	now := pipeline.Instant{}
-	if r.woken {
-		now, r.woken = r.clock.Now(), false
-	}
-	r.queue.push(len(raw), now, startsLive)
+	r.queue.push(len(raw), startsLive)
 	r.written.Add(1)
 }
 

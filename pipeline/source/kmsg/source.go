@@ -57,11 +57,7 @@ func (s *source) start(first *Subscription) {
 }
 
 func (s *source) open() (*device, error) {
-	device, err := openDevice(s.path)
-	if err == nil {
-		s.offsets.start(s.shared.options.Clock.Now())
-	}
-	return device, err
+	return openDevice(s.path)
 }
 
 // setState notes whether the source is open and tells all subscribers.
@@ -113,7 +109,7 @@ func (s *source) reopen(opened *device) *device {
 func (s *source) follow(device *device) error {
 	queue := newQueue(s.shared.tuning.chunks)
 	reader := &reader{
-		device: device, queue: queue, clock: s.shared.options.Clock, written: &s.written,
+		device: device, queue: queue, written: &s.written,
 		recordSize: s.shared.tuning.recordSize, beforeDrain: s.shared.tuning.beforeDrain,
 	}
 	ended := make(chan struct{})
