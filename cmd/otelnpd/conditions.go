@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,21 +16,18 @@ import (
 )
 
 func newConditionsCommand() *cobra.Command {
-	var socket string
 	cmd := &cobra.Command{
 		Use:   "conditions",
 		Short: "List or clear the conditions of the running agent",
 		Long: `List or clear the conditions of the running agent, over its operator socket. Only
 root and the agent's own user may.`,
 	}
-	list, clearOne := newConditionsListCommand(&socket), newConditionsClearCommand(&socket)
-	addSocketFlag(list, &socket)
-	addSocketFlag(clearOne, &socket)
-	cmd.AddCommand(list, clearOne)
+	cmd.AddCommand(newConditionsListCommand(), newConditionsClearCommand())
 	return cmd
 }
 
-func newConditionsListCommand(socket *string) *cobra.Command {
+func newConditionsListCommand() *cobra.Command {
+	var flags agentFlags
 	output := outputText
 	cmd := &cobra.Command{
 		Use:     "list",
@@ -37,11 +35,11 @@ func newConditionsListCommand(socket *string) *cobra.Command {
 		Example: "  otelnpd conditions list\n  otelnpd conditions list --output json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := operator.Dial(*socket)
-			if err != nil {
+			var views []pipeline.ConditionView
+			err := flags.ask(cmd.Context(), func(ctx context.Context, client *operator.Client) (err error) {
+				views, err = client.Conditions(ctx)
 				return err
-			}
-			views, err := client.Conditions(cmd.Context())
+			})
 			if err != nil {
 				return err
 			}
@@ -54,6 +52,7 @@ func newConditionsListCommand(socket *string) *cobra.Command {
 		},
 	}
 	addOutputFlag(cmd, &output, outputText, outputJSON)
+	flags.add(cmd)
 	return cmd
 }
 
@@ -82,8 +81,9 @@ func causeName(cause pipeline.ActiveCause) string {
 	return name
 }
 
-func newConditionsClearCommand(socket *string) *cobra.Command {
-	return &cobra.Command{
+func newConditionsClearCommand() *cobra.Command {
+	var flags agentFlags
+	cmd := &cobra.Command{
 		Use:   "clear TYPE",
 		Short: "Declare a condition healthy until its next problem",
 		Long: `Declare a condition healthy: all causes that hold it end, and lines older than now
@@ -91,19 +91,19 @@ do not bring them back. The next match or bad verdict does.`,
 		Example: "  otelnpd conditions clear KernelDeadlock",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := operator.Dial(*socket)
-			if err != nil {
+			return flags.ask(cmd.Context(), func(ctx context.Context, client *operator.Client) error {
+				cleared, err := client.Clear(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s; causes cleared: %d\n",
+					cleared.Condition.Type, cleared.Condition.Status, cleared.Causes)
 				return err
-			}
-			cleared, err := client.Clear(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s: %d causes cleared\n",
-				cleared.Condition.Type, cleared.Condition.Status, cleared.Causes)
-			return err
+			})
 		},
 	}
+	flags.add(cmd)
+	return cmd
 }
 
 // cell makes a text safe for a table on a terminal, and cuts a long one.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,13 +13,34 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline/operator"
 )
 
-func addSocketFlag(cmd *cobra.Command, socket *string) {
-	cmd.Flags().StringVar(socket, "socket", config.DefaultService().Socket, "operator socket of the agent (service.socket in its configuration)")
+// agentFlags say which agent to ask, and for how long.
+type agentFlags struct {
+	socket  string
+	timeout time.Duration
+}
+
+func (f *agentFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.socket, "socket", config.DefaultService().Socket, "operator socket of the agent (service.socket in its configuration)")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 5*time.Second, "how long to wait for the answer")
+}
+
+// ask lets one ask the agent, for as long as the flags say.
+func (f *agentFlags) ask(ctx context.Context, question func(context.Context, *operator.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	client, err := operator.Dial(f.socket)
+	if err != nil {
+		return err
+	}
+	err = question(ctx, client)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: the agent has not answered within %s; it may be stopped or hang", err, f.timeout)
+	}
+	return err
 }
 
 func newHealthcheckCommand() *cobra.Command {
-	var socket string
-	var timeout time.Duration
+	var flags agentFlags
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask the running agent whether it makes progress",
@@ -28,24 +50,19 @@ image without a shell has no other means for.`,
 		Example: "  otelnpd healthcheck --timeout 2s",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
-			client, err := operator.Dial(socket)
-			if err != nil {
+			return flags.ask(cmd.Context(), func(ctx context.Context, client *operator.Client) error {
+				report, err := client.Health(ctx)
+				if err != nil {
+					return err
+				}
+				if !report.Healthy {
+					return fmt.Errorf("the agent makes no progress: %s", strings.Join(report.Problems(), "; "))
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), "ok")
 				return err
-			}
-			report, err := client.Health(ctx)
-			if err != nil {
-				return err
-			}
-			if !report.Healthy {
-				return fmt.Errorf("the agent makes no progress: %s", strings.Join(report.Problems(), "; "))
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "ok")
-			return err
+			})
 		},
 	}
-	addSocketFlag(cmd, &socket)
-	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for the answer")
+	flags.add(cmd)
 	return cmd
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,4 +137,38 @@ service: {pipelines: {logs: {receivers: [kmsg, kmsg/kernel], exporters: [console
 	got = otelnpd(t, taken, "validate", "--config", "-")
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.stderr, `the rule id "otelnpd/kmsg-records-lost" is used twice`)
+}
+
+func TestEmptyConfigFlagIsNoDefault(t *testing.T) {
+	for _, command := range []string{"run", "validate"} {
+		got := otelnpd(t, "", command, "--config", "")
+		require.Equal(t, 1, got.code)
+		require.Contains(t, got.stderr, "--config is empty")
+	}
+}
+
+func TestAnAgentThatDoesNotAnswer(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "otelnpd.sock")
+	listener, err := net.Listen("unix", socket) // takes connections, never answers
+	require.NoError(t, err)
+	defer func() { require.NoError(t, listener.Close()) }()
+	for _, args := range [][]string{{"healthcheck"}, {"conditions", "list"}, {"conditions", "clear", "KernelDeadlock"}} {
+		got := otelnpd(t, "", append(args, "--socket", socket, "--timeout", "50ms")...)
+		require.Equal(t, 1, got.code, args)
+		require.Contains(t, got.stderr, "has not answered within 50ms", args)
+	}
+}
+
+func TestTTLIsBounded(t *testing.T) {
+	for _, ttl := range []string{"1ns", "2562047h"} {
+		got := otelnpd(t, `conditions: {Flaky: {healthy: {reason: Fine}, clear: {by: ttl, ttl: `+ttl+`}}}
+receivers: {kmsg: {}}
+processors: {rules: {rules: [{id: a, pattern: flaky, reason: IsFlaky, condition: Flaky}]}}
+exporters: {console: {}}
+service: {pipelines: {logs: {receivers: [kmsg], exporters: [console]}}}
+`, "validate", "--config", "-")
+		require.Equal(t, 1, got.code)
+		require.Contains(t, got.stderr, "(standard input):1:61: conditions.Flaky.clear.ttl: ")
+		require.Contains(t, got.stderr, "out of range: write 1s to 8784h0m0s")
+	}
 }

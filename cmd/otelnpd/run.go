@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel"
@@ -69,6 +71,13 @@ func run(cmd *cobra.Command, flags runFlags) error {
 		logger.Warn(warning.Error())
 	}
 	overrideOutput(loaded, flags.output)
+	// Until here a signal ends the process as ever: reading a file can hang.
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// After the first signal the default action is back: a second one ends the
+	// process at once.
+	context.AfterFunc(ctx, stop)
+	cmd.SetContext(ctx)
 	if flags.input != "" {
 		return runInput(cmd, loaded, logger, flags.input)
 	}

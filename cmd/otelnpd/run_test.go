@@ -168,7 +168,7 @@ func TestRunLiveUntilToldToStop(t *testing.T) {
 	require.Equal(t, "ok\n", otelnpd(t, "", "healthcheck", "--socket", a.socket).stdout)
 
 	cleared := otelnpd(t, "", "conditions", "clear", "KernelDeadlock", "--socket", a.socket)
-	require.Equal(t, "KernelDeadlock is False: 1 causes cleared\n", cleared.stdout, cleared.stderr)
+	require.Equal(t, "KernelDeadlock is False; causes cleared: 1\n", cleared.stdout, cleared.stderr)
 	unknown := otelnpd(t, "", "conditions", "clear", "KernelDedlock", "--socket", a.socket)
 	require.Equal(t, 1, unknown.code)
 	require.Contains(t, unknown.stderr, "KernelDeadlock", "it lists the types there are")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -45,6 +46,9 @@ func addConfigFlag(cmd *cobra.Command, path *string) {
 // loadConfig reads the file, standard input for "-", or the built-in default
 // for "". What is wrong with it has been told when it returns errTold.
 func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
+	if path == "" && cmd.Flags().Changed("config") {
+		return nil, errors.New("--config is empty: write a file's path, or leave the flag out for the built-in default")
+	}
 	factories := configFactories()
 	var loaded *config.Config
 	var err error

@@ -63,6 +63,13 @@ var (
 // itself takes far longer ones; people and dashboards do not.
 const MaxMessageBytes = 4096
 
+// The bounds of a ttl: the store's timers wake at most once a second, and what
+// holds for more than a year is latched.
+const (
+	minTTL = time.Second
+	maxTTL = 366 * 24 * time.Hour
+)
+
 // maxReasonLength is the limit that Kubernetes sets on the reason of an Event.
 const maxReasonLength = 128
 
@@ -121,8 +128,8 @@ func (c *ClearDeclaration) Validate() error {
 	belongs("ttl", c.TTL != 0, ClearByTTL)
 	belongs("pattern", c.Pattern != "", ClearByRecovery)
 	belongs("check", c.Check != "", ClearByCheck)
-	if c.TTL < 0 {
-		errs = append(errs, pipeline.At("ttl", fmt.Errorf("%s is negative", c.TTL)))
+	if c.TTL != 0 && (c.TTL < minTTL || c.TTL > maxTTL) {
+		errs = append(errs, pipeline.At("ttl", fmt.Errorf("%s is out of range: write %s to %s", c.TTL, minTTL, maxTTL)))
 	}
 	return errors.Join(errs...)
 }

@@ -175,6 +175,8 @@ func (s *Server) remedy(err error) string {
 		return "set " + s.config.Key + " to a port from 1024 up, or give the agent the capability NET_BIND_SERVICE"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "set " + s.config.Key + " to an address of this host, such as 127.0.0.1"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "let the agent have more open files (LimitNOFILE= in a unit, ulimit -n in a shell)"
 	default:
 		return "correct " + s.config.Key
 	}
