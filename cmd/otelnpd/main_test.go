@@ -168,7 +168,7 @@ exporters: {console: {}}
 service: {pipelines: {logs: {receivers: [kmsg], exporters: [console]}}}
 `, "validate", "--config", "-")
 		require.Equal(t, 1, got.code)
-		require.Contains(t, got.stderr, "(standard input):1:61: conditions.Flaky.clear.ttl: ")
+		require.Contains(t, got.stderr, "(standard input):1:64: conditions.Flaky.clear.ttl: ")
 		require.Contains(t, got.stderr, "out of range: write 1s to 8784h0m0s")
 	}
 }
