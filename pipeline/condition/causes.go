@@ -65,6 +65,7 @@ func (s *State) Clone() *State {
 	c := *s
 	c.Boots, c.Delete = slices.Clone(s.Boots), slices.Clone(s.Delete)
 	c.Events = s.Events.clone()
+	c.Fired = s.Fired.clone()
 	c.Types = make(map[string]*TypeState, len(s.Types))
 	for name, ts := range s.Types {
 		c.Types[name] = ts.clone()

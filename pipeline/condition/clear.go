@@ -15,16 +15,42 @@ func (m *step) clear(in *OperatorClear) {
 	}
 	m.out.trace = traceChange
 	ts := m.s.Types[t.Name]
-	now := m.now.orderAt(m.now.Boot)
-	m.s.raise(&ts.ClearedUpTo, now)
+	upTo := m.clearedUpTo(ts)
+	m.s.raise(&ts.ClearedUpTo, upTo)
 	ts.Healed = nil
 	for _, c := range ts.Causes.sorted() {
-		m.forget(ts, c, now)
+		m.forget(ts, c, upTo)
 	}
 	ts.Update, ts.Removed = nil, ""
 	m.show(t, ts, turn{
-		uid: pipeline.CauseUID("operator", m.s.Node, in.RequestID), time: m.now.Wall, order: now,
+		uid: pipeline.CauseUID("operator", m.s.Node, in.RequestID), time: m.now.Wall, order: m.now.orderAt(m.now.Boot),
 	})
+}
+
+// clearSlack is how far the stamps of lines may lag behind the boot clock.
+const clearSlack = time.Second
+
+// clearedUpTo returns what an operator's clear covers: while a backlog is being
+// read, all that was written before now; then all that has been judged, and what
+// is still to come from before. A line just after the clear is a new problem,
+// even if its stamp, which lags behind the boot clock a little, says otherwise.
+func (m *step) clearedUpTo(ts *TypeState) pipeline.Order {
+	if !m.s.backlogOver() {
+		return m.now.orderAt(m.now.Boot)
+	}
+	newest := m.now.orderAt(m.now.Boot - clearSlack)
+	for _, c := range ts.Causes {
+		for _, order := range []pipeline.Order{c.T, c.Last} {
+			if order != (pipeline.Order{}) {
+				m.s.raise(&newest, order)
+			}
+		}
+		for i := range c.Hits {
+			m.s.raise(&newest, c.Hits[i].Order)
+		}
+	}
+	newest.Place = pipeline.Place{} // of all sources
+	return newest
 }
 
 // forget ends a cause with all that it remembers but the tombstone.

@@ -72,8 +72,6 @@ func TestRule25TheSameRequestMakesOneEvent(t *testing.T) {
 	l.matches("a")
 	l.at(1001)
 	first := l.clear("Deadlock").Changes[0].UID
-	l.matches("a")
-	require.Empty(t, l.changes[2:])
 	l.at(1002)
 	l.matches("a")
 	require.Equal(t, first, l.clear("Deadlock").Changes[0].UID)

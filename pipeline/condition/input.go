@@ -190,6 +190,9 @@ type Outcome struct {
 	// Fired is a problem that acts on no condition and has passed its threshold;
 	// its Count is how many matches it stands for.
 	Fired *pipeline.Problem
+	// Again tells that it has fired before: it is told once more, under the same
+	// identity, and not counted.
+	Again bool
 	// Dropped tells why the input was not heard.
 	Dropped Drop
 	// JoinedOther tells that the match joined the instance (other).

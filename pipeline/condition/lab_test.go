@@ -81,7 +81,7 @@ func (l *lab) step(in Input) Outcome {
 	l.last = l.s.Step(l.book, in, l.now)
 	l.changes = append(l.changes, l.last.Changes...)
 	l.all = append(l.all, l.last.Changes...)
-	if l.last.Fired != nil {
+	if l.last.Fired != nil && !l.last.Again {
 		l.fired = append(l.fired, *l.last.Fired)
 	}
 	checkOutcome(l.t, l.book, before, l.s, l.last, l.now)

@@ -16,12 +16,12 @@ func (m *step) match(in *Match) {
 		return
 	}
 	order := m.orderOf(&in.Occurrence)
-	if m.seen(rule, &in.Occurrence) {
-		m.out.Dropped = DropRepeated
-		return
-	}
 	if rule.on == nil {
 		m.event(rule, in, order)
+		return
+	}
+	if m.seen(rule, &in.Occurrence) {
+		m.out.Dropped = DropRepeated
 		return
 	}
 	m.out.trace = traceChange
@@ -156,14 +156,19 @@ func (m *step) freeze(rule *bookRule, c *Cause, in *Occurrence, order pipeline.O
 }
 
 // event judges a match of a rule that acts on no condition: it fires whenever
-// its threshold is passed.
+// its threshold is passed. A line can come again, through another receiver of its
+// source or another pipeline: what has fired goes on there too, but counts once.
 func (m *step) event(rule *bookRule, in *Match, order pipeline.Order) {
 	rs := m.s.rule(rule.ID)
-	if rs.LastUID == in.Problem.UID {
+	if count, again := m.s.Fired.count(in.Problem.UID); again {
+		m.out.Again = true
+		m.fire(rule, in.Problem, count)
+		return
+	}
+	if m.seen(rule, &in.Occurrence) {
 		m.out.Dropped = DropRepeated
 		return
 	}
-	rs.LastUID = in.Problem.UID
 	count := max(in.Problem.Count, 1)
 	if rule.Threshold.MinOccurrences > 1 {
 		key := Key{Rule: rule.ID, Instance: in.Problem.Instance}
@@ -184,6 +189,7 @@ func (m *step) event(rule *bookRule, in *Match, order pipeline.Order) {
 			return
 		}
 	}
+	m.s.Fired.add(in.Problem.UID, count)
 	m.fire(rule, in.Problem, count)
 }
 

@@ -55,10 +55,22 @@ func TestRule5NothingUpToTheOperatorsClearActivates(t *testing.T) {
 	l := newLab(t, deadlock())
 	l.at(1010)
 	l.clear("Deadlock")
-	l.match(line{rule: "a", at: 1010})
+	l.match(line{rule: "a", at: 1009})
 	require.Equal(t, DropCleared, l.last.Dropped)
-	l.match(line{rule: "a", at: 1010.1})
-	require.Equal(t, pipeline.ConditionTrue, l.status("Deadlock"))
+	l.match(line{rule: "a", at: 1009.1})
+	require.Equal(t, pipeline.ConditionTrue, l.status("Deadlock"), "the stamps of lines lag")
+
+	l.at(1020)
+	l.match(line{rule: "b", at: 1019.9, receiver: "journal"})
+	l.clear("Deadlock")
+	l.match(line{rule: "a", at: 1019.8})
+	require.Equal(t, DropCleared, l.last.Dropped, "before what had been judged")
+
+	l.expect("file")
+	l.at(1030)
+	l.clear("Deadlock")
+	l.match(line{rule: "a", at: 1029.9, receiver: "file"})
+	require.Equal(t, DropCleared, l.last.Dropped, "in a backlog there is no doubt")
 }
 
 func counting(need int, window float64, clear Clear) *Config {
@@ -141,11 +153,45 @@ func TestRule6AReplayChangesNoCount(t *testing.T) {
 		fired, changes := len(l.fired), len(l.all)
 		for _, o := range lines[2:] {
 			l.step(&Match{o})
-			require.Equal(t, DropRepeated, l.last.Dropped)
+			require.True(t, l.last.Again || l.last.Dropped == DropRepeated)
 		}
 		require.Len(t, l.fired, fired, rule)
 		require.Len(t, l.all, changes, rule)
 	}
+}
+
+func TestRule6WhatFiredGoesOnInEveryPipelineAndCountsOnce(t *testing.T) {
+	l := newLab(t, counting(2, 60, Clear{}))
+	var lines []Occurrence
+	for range 4 {
+		lines = append(lines, l.read(line{rule: "ev"}, pipeline.StateProblem))
+	}
+	for _, receiver := range []string{"kmsg", "kmsg", "kmsg/2"} { // two pipelines of one receiver, one of another
+		var counts []int
+		for _, o := range lines {
+			o.Receiver = receiver
+			if fired := l.step(&Match{o}).Fired; fired != nil {
+				counts = append(counts, fired.Count)
+			}
+		}
+		require.Equal(t, []int{2, 2}, counts)
+	}
+	require.Len(t, l.fired, 2)
+}
+
+func TestTheLogOfWhatFiredIsBounded(t *testing.T) {
+	l := newLab(t, counting(0, 0, Clear{}))
+	first := l.read(line{rule: "plain"}, pipeline.StateProblem)
+	l.step(&Match{first})
+	for range maxFired {
+		l.matches("plain")
+	}
+	require.Len(t, l.s.Fired.All, maxFired)
+	require.Equal(t, DropRepeated, l.step(&Match{first}).Dropped, "forgotten, but not new")
+	newest := l.read(line{rule: "plain"}, pipeline.StateProblem)
+	l.step(&Match{newest})
+	l.s = l.s.Clone()
+	require.True(t, l.step(&Match{newest}).Again)
 }
 
 func TestRule6RecoveryDropsHitsEvenWhereItEndsNothing(t *testing.T) {

@@ -28,7 +28,7 @@ func (p *problemCounts) publish(book *Book) {
 
 // note counts what an outcome brings.
 func (p *problemCounts) note(book *Book, out *Outcome) {
-	if fired := out.Fired; fired != nil && !fired.Observe {
+	if fired := out.Fired; fired != nil && !out.Again && !fired.Observe {
 		p.add(book, fired.Rule, fired.Reason)
 	}
 	for i := range out.Changes {
@@ -51,12 +51,12 @@ func (p *problemCounts) add(book *Book, rule, reason string) {
 // from the store, whatever pipelines there are.
 func (s *Store) RegisterMetrics(meter metric.Meter) error {
 	counter, err := meter.Int64ObservableCounter("problem_counter", metric.WithUnit("1"),
-		metric.WithDescription("Number of times a specific type of problem have occurred."))
+		metric.WithDescription("Problems that made an Event, by reason."))
 	if err != nil {
 		return fmt.Errorf("make problem_counter: %w", err)
 	}
 	gauge, err := meter.Int64ObservableGauge("problem_gauge", metric.WithUnit("1"),
-		metric.WithDescription("Whether a specific type of problem is affecting the node or not."))
+		metric.WithDescription("1 while the condition shows a problem for this reason, else 0."))
 	if err != nil {
 		return fmt.Errorf("make problem_gauge: %w", err)
 	}

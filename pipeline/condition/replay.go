@@ -160,7 +160,7 @@ func (o *Outcome) add(more Outcome) {
 // keepEvents takes over what the Node's conditions have no part in: rules that
 // act on no condition are in no journal.
 func (s *State) keepEvents(from *State, book *Book) {
-	s.Events = from.Events
+	s.Events, s.Fired = from.Events, from.Fired
 	for _, rule := range book.rules {
 		if rs := from.Rules[rule.ID]; rule.on == nil && rs != nil {
 			s.Rules[rule.ID] = rs

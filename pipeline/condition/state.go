@@ -25,6 +25,8 @@ type State struct {
 	Types map[string]*TypeState `json:"types"`
 	// Events holds the trackers of rules that act on no condition.
 	Events Causes `json:"events,omitempty"`
+	// Fired are the newest problems that fired without a condition.
+	Fired FiredLog `json:"fired,omitzero"`
 	// Rules holds what belongs to a rule as a whole.
 	Rules map[string]*RuleState `json:"rules,omitempty"`
 	// Receivers holds how far each receiver is.
@@ -122,8 +124,6 @@ type RuleState struct {
 	Cleared pipeline.Order `json:"cleared,omitzero"`
 	// Seen is the newest line of each source, to know replays.
 	Seen []Seen `json:"seen,omitempty"`
-	// LastUID is the occurrence judged last.
-	LastUID pipeline.UID `json:"last_uid"`
 	// Instances counts the rule's instances.
 	Instances int `json:"instances,omitempty"`
 

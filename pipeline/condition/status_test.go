@@ -70,7 +70,7 @@ func TestRule1SimultaneousInputsGiveOneStatus(t *testing.T) {
 		{"recovery", func(l *lab) { l.recover(line{rule: "r", receiver: "journal"}) }},
 		{"other match", func(l *lab) { l.match(line{rule: "c", receiver: "file"}) }},
 		{"ok", func(l *lab) { l.says("check", pipeline.StateOK) }},
-		{"clear", func(l *lab) { l.clear("Plain") }},
+		{"recovery of all", func(l *lab) { l.recover(line{rule: "p", receiver: "file/2"}) }},
 		{"plain match", func(l *lab) { l.match(line{rule: "p", receiver: "pstore"}) }},
 	}
 	want := map[string]pipeline.ConditionStatus{"Link": "False", "Disk": "True", "Plain": "False"}
@@ -80,7 +80,7 @@ func TestRule1SimultaneousInputsGiveOneStatus(t *testing.T) {
 			Rules: []Rule{
 				{ID: "r", Condition: "Link", Reason: "Down", Clear: Clear{By: ClearByRecovery}},
 				{ID: "c", Condition: "Disk", Reason: "Bad", Clear: Clear{By: ClearByCheck, Check: "check"}},
-				{ID: "p", Condition: "Plain", Reason: "Oops"},
+				{ID: "p", Condition: "Plain", Reason: "Oops", Clear: Clear{By: ClearByRecovery}},
 				{ID: "check", Reason: "CheckFailed", Level: true},
 			},
 		})

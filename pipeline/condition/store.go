@@ -57,6 +57,8 @@ type Store struct {
 	told    map[pipeline.UID]bool // while the journal is kept
 	strange map[string]bool       // unknown rules that were logged
 	settled chan struct{}
+	// expected is set once the receivers are known.
+	expected bool
 }
 
 // Result is what the processor that brought a record needs to know.
@@ -113,8 +115,11 @@ func (s *Store) now() Now {
 
 // ExpectBacklogs names all receivers that feed the conditions. The backlog of
 // those that are new must have been judged before timers act and the Node is told
-// anything. It is called before they start.
+// anything. It is called before they start, also when there are none.
 func (s *Store) ExpectBacklogs(receivers []string) {
+	s.mu.Lock()
+	s.expected = s.book != nil
+	s.mu.Unlock()
 	s.tell(&Receivers{IDs: slices.Clone(receivers)})
 }
 
@@ -239,7 +244,7 @@ func (s *Store) settle() {
 	select {
 	case <-s.settled:
 	default:
-		if s.journal == nil && s.state.Settled() {
+		if s.journal == nil && s.expected && s.state.Settled() {
 			close(s.settled)
 		}
 	}
