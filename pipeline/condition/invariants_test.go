@@ -1,7 +1,9 @@
 package condition
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -11,10 +13,7 @@ import (
 // invariants checks one step: what changed is told, in a chain without gaps;
 // times move with statuses alone; the status is the OR of the causes.
 func invariants(book *Book, before map[string]pipeline.Condition, s *State, out Outcome, now Now) error {
-	shown := map[string]pipeline.Condition{}
-	for name, c := range before {
-		shown[name] = c
-	}
+	shown := maps.Clone(before)
 	uids := map[pipeline.UID]bool{}
 	for i := range out.Changes {
 		c := &out.Changes[i]
@@ -44,13 +43,13 @@ func follows(old pipeline.Condition, c *Change, now Now) error {
 		return fmt.Errorf("says status changed: %t, from %s", c.StatusChanged, old.Status)
 	}
 	if c.Kind == pipeline.TransitionMessage && c.StatusChanged {
-		return fmt.Errorf("a message transition changes the status")
+		return errors.New("a message transition changes the status")
 	}
 	if (c.EventMessage != "") != c.MakesEvent {
-		return fmt.Errorf("an Event without text, or text without an Event")
+		return errors.New("an Event without text, or text without an Event")
 	}
 	if next.LastTransitionTime != next.LastTransitionTime.Truncate(time.Second) {
-		return fmt.Errorf("its time is no whole second")
+		return errors.New("its time is no whole second")
 	}
 	if c.StatusChanged && next.LastTransitionTime.Before(old.LastTransitionTime) && !old.LastTransitionTime.After(now.Wall) {
 		return fmt.Errorf("its time went back from %s", offset(old.LastTransitionTime))

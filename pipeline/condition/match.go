@@ -120,7 +120,7 @@ func (m *step) repeat(rule *bookRule, ts *TypeState, c *Cause, in *Match, order 
 	m.armTTL(rule, c)
 	if rule.updatesMessage() && in.Problem.Message != c.Message {
 		m.out.trace = traceChange
-		m.changeMessage(rule.on, ts, c, &in.Occurrence, order)
+		m.changeMessage(rule.on, ts, c, &in.Occurrence)
 	}
 }
 

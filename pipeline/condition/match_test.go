@@ -2,6 +2,7 @@ package condition
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -412,7 +413,7 @@ func TestRule15TheLimitOverAllRules(t *testing.T) {
 	joined := 0
 	for rule := range 20 {
 		for i := range 250 {
-			if l.s.Step(l.book, &Match{l.read(line{rule: fmt.Sprint("r", rule), instance: fmt.Sprint(i)}, pipeline.StateProblem)}, l.now).JoinedOther {
+			if l.s.Step(l.book, &Match{l.read(line{rule: fmt.Sprint("r", rule), instance: strconv.Itoa(i)}, pipeline.StateProblem)}, l.now).JoinedOther {
 				joined++
 			}
 		}

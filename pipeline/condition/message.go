@@ -13,7 +13,7 @@ const updateInterval = time.Minute
 
 // changeMessage lets a repeat of the shown cause change its message: at most
 // once a minute, the newest message then.
-func (m *step) changeMessage(t *bookType, ts *TypeState, c *Cause, in *Occurrence, order pipeline.Order) {
+func (m *step) changeMessage(t *bookType, ts *TypeState, c *Cause, in *Occurrence) {
 	if m.assess(t, ts).shown != c {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,7 +167,7 @@ func TestEveryShortLife(t *testing.T) {
 				s := s.stage(t)
 				alphabet := s.ops
 				if !eager {
-					alphabet = append(alphabet[:len(alphabet):len(alphabet)], op{do: "patch"}, op{do: "deliver"})
+					alphabet = append(slices.Clip(alphabet), op{do: "patch"}, op{do: "deliver"})
 				}
 				n := 0
 				for _, length := range lengths {
@@ -219,7 +220,7 @@ func TestManyLongLives(t *testing.T) {
 			s := s.stage(t)
 			for seed := range uint64(lives) {
 				random := rand.New(rand.NewPCG(seed, 1))
-				alphabet := append(s.ops[:len(s.ops):len(s.ops)], op{do: "patch"}, op{do: "deliver"}, op{do: "lose twice"}, op{do: "crash late"})
+				alphabet := append(slices.Clip(s.ops), op{do: "patch"}, op{do: "deliver"}, op{do: "lose twice"}, op{do: "crash late"})
 				ops := make([]op, 40)
 				for i := range ops {
 					ops[i] = alphabet[random.IntN(len(alphabet))]

@@ -174,7 +174,7 @@ func TestRule20SeveralSourcesInOneBacklogAreJudgedEachInItsOrder(t *testing.T) {
 	l.seen()
 	l.match(line{rule: "b", at: 650, receiver: "journal"}) // the journal has not
 	require.Len(t, l.seen(), 1, "its lines up to there still make their Events")
-	require.Equal(t, 2, len(activeKeys(l, "Deadlock")))
+	require.Len(t, activeKeys(l, "Deadlock"), 2)
 	l.match(line{rule: "b", at: 660, receiver: "journal"})
 	require.Empty(t, l.seen())
 	l.match(line{rule: "a", at: 750, receiver: "journal"})

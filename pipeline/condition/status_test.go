@@ -11,8 +11,6 @@ import (
 
 // Rules 1 to 4: status, what is shown, lastTransitionTime, update_message.
 
-func ptr[T any](v T) *T { return &v }
-
 // deadlock is a condition with two plain rules.
 func deadlock() *Config {
 	return &Config{

@@ -106,7 +106,10 @@ func (b *bench) transitions() []string {
 	return lines
 }
 
-func (b *bench) publish(t *testing.T) { b.Publish(t.Context(), []pipeline.Consumer{b.sink}) }
+func (b *bench) publish(t *testing.T) {
+	t.Helper()
+	b.Publish(t.Context(), []pipeline.Consumer{b.sink})
+}
 
 func TestPublishTellsFirstHowAllConditionsStand(t *testing.T) {
 	b := newBench(t)

@@ -34,7 +34,7 @@ func (s *Store) Start(context.Context) error {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.timer.stop, s.timer.done = stop, make(chan struct{})
-	go s.runTimers(ctx, s.timer.done)
+	go s.runTimers(ctx, s.timer.done) //nolint:contextcheck // the timers outlive the start
 	return nil
 }
 

@@ -112,7 +112,7 @@ func (m *step) repeatVerdict(rule *bookRule, ts *TypeState, c *Cause, in *Verdic
 	c.LastTime = in.Time
 	if rule.updatesMessage() && in.Problem.Message != c.Message {
 		m.out.trace = traceChange
-		m.changeMessage(rule.on, ts, c, &in.Occurrence, order)
+		m.changeMessage(rule.on, ts, c, &in.Occurrence)
 	}
 }
 
