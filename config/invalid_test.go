@@ -54,16 +54,16 @@ var invalid = map[string][]string{
 		`7:13: exporters.console: want a mapping of keys, not a list`,
 	},
 	"condition_bad_clear": {
-		`1:61: conditions.LinkDown.clear.by: "reboot" is unknown: write one of [boot latched ttl recovery check]`,
+		`1:61: conditions.LinkDown.clear.by: "reboot" is unknown: write one of boot, latched, ttl, recovery, check`,
 	},
 	"condition_bad_initial": {
-		`1:53: conditions.LinkDown.initial: "sick" is unknown: write one of [unknown healthy]`,
+		`1:53: conditions.LinkDown.initial: "sick" is unknown: write one of unknown, healthy`,
 	},
 	"condition_bad_on_unknown": {
-		`1:53: conditions.LinkDown.on_unknown: "drop" is unknown: write one of [hold unknown]`,
+		`1:53: conditions.LinkDown.on_unknown: "drop" is unknown: write one of hold, unknown`,
 	},
 	"condition_bad_polarity": {
-		`1:53: conditions.LinkDown.polarity: "inverse" is unknown: write one of [problem_is_true problem_is_false]`,
+		`1:53: conditions.LinkDown.polarity: "inverse" is unknown: write one of problem_is_true, problem_is_false`,
 	},
 	"condition_bad_reason": {
 		`1:35: conditions.LinkDown.healthy.reason: "links up" is no reason: write a CamelCase word, for example DiskIsFailing`,

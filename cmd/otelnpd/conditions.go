@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -61,10 +62,10 @@ func printConditions(out io.Writer, views []pipeline.ConditionView) error {
 	_, _ = fmt.Fprintln(table, "TYPE\tSTATUS\tSINCE\tREASON\tMESSAGE")
 	for _, view := range views {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", view.Type, view.Status,
-			view.LastTransitionTime.Local().Format(time.DateTime), view.Reason, cell(view.Message))
+			view.LastTransitionTime.UTC().Format(time.RFC3339), view.Reason, cell(view.Message))
 		for _, cause := range view.Causes {
 			_, _ = fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", causeName(cause), cause.State,
-				cause.Since.Local().Format(time.DateTime), cause.Reason, cell(cause.Message))
+				cause.Since.UTC().Format(time.RFC3339), cause.Reason, cell(cause.Message))
 		}
 	}
 	return table.Flush()
@@ -86,10 +87,21 @@ func newConditionsClearCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clear TYPE",
 		Short: "Declare a condition healthy until its next problem",
-		Long: `Declare a condition healthy: all causes that hold it end, and lines older than now
-do not bring them back. The next match or bad verdict does.`,
+		Long: `Declare a condition healthy: all causes that hold it end, and lines that have been
+judged do not bring them back. The next match does.
+
+The agent keeps no state over a restart yet: lines that are then still in the
+kernel's log set the condition again.`,
 		Example: "  otelnpd conditions clear KernelDeadlock",
-		Args:    cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return errors.New("write one condition's TYPE; otelnpd conditions list shows them")
+			}
+			return nil
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return flags.types(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return flags.ask(cmd.Context(), func(ctx context.Context, client *operator.Client) error {
 				cleared, err := client.Clear(ctx, args[0])
@@ -104,6 +116,18 @@ do not bring them back. The next match or bad verdict does.`,
 	}
 	flags.add(cmd)
 	return cmd
+}
+
+// types returns the condition types that the agent knows, for completion.
+func (f *agentFlags) types(ctx context.Context) (types []string) {
+	_ = f.ask(ctx, func(ctx context.Context, client *operator.Client) error {
+		views, err := client.Conditions(ctx)
+		for _, view := range views {
+			types = append(types, view.Type)
+		}
+		return err
+	})
+	return types
 }
 
 // cell makes a text safe for a table on a terminal, and cuts a long one.

@@ -60,6 +60,7 @@ configuration on the kernel's log.`,
   otelnpd config default > otelnpd.yaml
   otelnpd validate --config otelnpd.yaml
   otelnpd run --config otelnpd.yaml`,
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -78,7 +78,7 @@ func TestDefaultConfigurationIsValid(t *testing.T) {
 
 	got := otelnpd(t, printed.stdout, "validate", "--config", "-")
 	require.Zero(t, got.code, got.stderr)
-	require.Regexp(t, `^\(standard input\) is valid: 1 pipelines, \d+ rules, 4 conditions\n$`, got.stdout)
+	require.Regexp(t, `^\(standard input\) is valid \(pipelines: 1, rules: \d+, conditions: 4\)\n$`, got.stdout)
 	require.Empty(t, got.stderr, "the default gives no warning")
 }
 

@@ -43,9 +43,9 @@ dmesg or of reading /dev/kmsg. It opens no port and no socket, prints to the
 console alone, lets time pass as the lines say, and ends at the input's end.`,
 		Example: `  otelnpd run
   otelnpd run --config /etc/otelnpd/otelnpd.yaml
-  otelnpd run --output json | jq .reason
+  otelnpd run --output json | jq 'select(.kind != "snapshot") | .reason'
   dmesg | otelnpd run --input -`,
-		Args: cobra.NoArgs,
+		Args: noFileArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd, flags) },
 	}
 	addConfigFlag(cmd, &flags.config)
@@ -115,10 +115,11 @@ func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}) 
 	}
 	// What reading the configuration took is not needed again.
 	debug.FreeOSMemory()
-	options.logger.Info("otelnpd is running", "version", version, "node", options.node)
+	options.logger.Info("otelnpd is running", "version", version, "node", options.node,
+		"rules", len(options.config.Conditions.Rules), "conditions", len(options.config.Conditions.Types))
 	select {
 	case <-ctx.Done():
-		options.logger.Info("shutting down", "within", options.config.Service.ShutdownTimeout)
+		options.logger.Info("shutting down", "within", options.config.Service.ShutdownTimeout.String())
 	case <-ended:
 	}
 	if err := a.shutdown(); err != nil {

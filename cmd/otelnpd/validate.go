@@ -19,7 +19,7 @@ func newValidateCommand() *cobra.Command {
 printed with its file, line and column; rules run their own tests. Exit 1 if there
 is an error; warnings leave it at 0.`,
 		Example: "  otelnpd validate --config otelnpd.yaml\n  otelnpd config default | otelnpd validate --config -",
-		Args:    cobra.NoArgs,
+		Args:    noFileArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := loadConfig(cmd, path)
 			if err != nil {
@@ -28,7 +28,7 @@ is an error; warnings leave it at 0.`,
 			for _, warning := range loaded.Warnings {
 				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "Warning:", warning.Error())
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d pipelines, %d rules, %d conditions\n",
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid (pipelines: %d, rules: %d, conditions: %d)\n",
 				displayName(path), len(loaded.Graph.Pipelines), len(loaded.Conditions.Rules), len(loaded.Conditions.Types))
 			return err
 		},
@@ -36,6 +36,14 @@ is an error; warnings leave it at 0.`,
 	addConfigFlag(cmd, &path)
 	_ = cmd.MarkFlagRequired("config") // the flag exists
 	return cmd
+}
+
+// noFileArgs refuses arguments: who writes one mostly means the configuration.
+func noFileArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q is too much: write --config %s if that is the configuration; %s --help shows all", args[0], args[0], cmd.CommandPath())
+	}
+	return nil
 }
 
 func addConfigFlag(cmd *cobra.Command, path *string) {

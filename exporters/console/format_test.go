@@ -70,7 +70,7 @@ func TestText(t *testing.T) {
 	require.Equal(t, ""+
 		"2026-01-02T03:04:12.000Z ERROR NvmeDown                 StorageLinkDown            nvme0        controller nvme0 is down (3 times)\n"+
 		"2026-01-02T03:04:06.000Z ERROR NvmeDown                 StorageLinkDown=True       nvme0        controller nvme0 is down\n"+
-		"2026-01-02T03:04:06.000Z INFO  LinksUp                  StorageLinkDown=False      nvme0        all storage links are up\n", got)
+		"2026-01-02T03:04:06.000Z INFO  LinksUp                  StorageLinkDown=False      -            all storage links are up\n", got)
 }
 
 func TestTextOfAnEvent(t *testing.T) {

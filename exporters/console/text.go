@@ -75,11 +75,12 @@ func problemRow(p *pipeline.Problem) row {
 func transitionRow(t *pipeline.Transition) row {
 	c := t.Condition
 	r := row{
-		severity: t.Severity, state: c.State, reason: c.Reason, message: c.Message, instance: t.Cause.Instance,
+		severity: t.Severity, state: c.State, reason: c.Reason, message: c.Message,
 		condition: c.Type + "=" + string(c.Status),
 	}
+	// The cause of another kind of transition has ended: what is shown is not its.
 	if t.Kind == pipeline.TransitionActivation && t.Cause.Reason != "" {
-		r.reason, r.message = t.Cause.Reason, t.Cause.Message
+		r.reason, r.message, r.instance = t.Cause.Reason, t.Cause.Message, t.Cause.Instance
 	}
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -167,5 +168,5 @@ func oneOf(value string, allowed ...string) error {
 			words = append(words, word)
 		}
 	}
-	return fmt.Errorf("%q is unknown: write one of %v", value, words)
+	return fmt.Errorf("%q is unknown: write one of %s", value, strings.Join(words, ", "))
 }

@@ -58,7 +58,7 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	case err == nil:
 		return conn, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: there is no socket %s; is the agent running on this host (in its own container)?", ErrNotRunning, c.path)
+		return nil, fmt.Errorf("%w: there is no socket %s; is the agent running on this host, in this container? If its service.socket is another one, pass --socket", ErrNotRunning, c.path)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("%w: nobody answers on %s, the agent has died; start it again", ErrNotRunning, c.path)
 	case errors.Is(err, fs.ErrPermission):

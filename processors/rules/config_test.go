@@ -155,7 +155,7 @@ func TestValidate(t *testing.T) {
 			`rules[2].clear.pattern: has no group {d}, which instance needs to know whose recovery it is: write (?P<d>…) into it`,
 			"rules[3].clear.pattern: \"(\" is no regular expression in RE2 syntax: error parsing regexp: missing closing ): `(`",
 			`rules[4].clear.pattern: "a?" matches the empty text, and so every line: write what the line must hold`,
-			`rules[5].clear.by: "sometime" is unknown: write one of [boot latched ttl recovery check]`}},
+			`rules[5].clear.by: "sometime" is unknown: write one of boot, latched, ttl, recovery, check`}},
 		"tests that refute": {`rules:
   - {id: a, pattern: 'abc$', reason: A, tests: {match: [xabc, abcx], no_match: [ab, abc]}}
   - {id: b, pattern: 'a\nb', reason: A, window: {lines: 2}, tests: {match: ["x\na\nb", "a\nx\nb"], no_match: ["b\na", "a\nb\nc"]}}

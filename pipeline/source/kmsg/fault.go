@@ -34,9 +34,9 @@ func (f *Fault) Unwrap() error { return f.Err }
 // The remedies.
 const (
 	remedyCapability = "run as root or grant CAP_SYSLOG (AmbientCapabilities=CAP_SYSLOG in a unit, setcap cap_syslog+ep on the binary)" +
-		"; in a container run privileged, or read kernel messages from the journal"
-	remedyDevice = "run privileged or grant device 1:11; or read kernel messages from the journal"
-	remedyUserNS = "run in the host's user namespace (hostUsers: true); or read kernel messages from the journal"
+		"; in a container run privileged"
+	remedyDevice = "run privileged or grant device 1:11"
+	remedyUserNS = "run in the host's user namespace (hostUsers: true)"
 	remedyMode   = "run as root, or give this user the right to read the file"
 	remedyPath   = "check the path, and where the host's root is mounted; in a container " + remedyDevice
 	remedyRetry  = "look at the error; it is tried again at least every 30 s"
