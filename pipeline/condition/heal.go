@@ -23,7 +23,7 @@ func (m *step) pass(receiver string, order pipeline.Order) {
 			ts.Healed.Passed = map[string]bool{}
 		}
 		ts.Healed.Passed[receiver] = true
-		m.endHealed(t, ts, func(c *Cause) bool { return c.Receiver == receiver })
+		m.endHealed(t, ts, "receiver "+receiver, func(c *Cause) bool { return c.Receiver == receiver })
 	}
 }
 
@@ -34,12 +34,13 @@ func (m *step) outlive(t *bookType, ts *TypeState, c *Cause, receiver string, or
 		return
 	}
 	if ts.Healed.Passed[receiver] || m.s.compare(order, ts.Healed.UpTo) > 0 {
-		m.endHealed(t, ts, func(one *Cause) bool { return one == c })
+		m.endHealed(t, ts, "rule "+c.Rule+" "+c.Instance, func(one *Cause) bool { return one == c })
 	}
 }
 
-// endHealed silently ends the causes that are not after the healthy status.
-func (m *step) endHealed(t *bookType, ts *TypeState, which func(*Cause) bool) {
+// endHealed silently ends the causes that are not after the healthy status. What
+// it is ended by tells several ends of one input apart.
+func (m *step) endHealed(t *bookType, ts *TypeState, by string, which func(*Cause) bool) {
 	upTo := ts.Healed.UpTo
 	var ended []*Cause
 	for _, c := range ts.Causes.sorted() {
@@ -49,7 +50,7 @@ func (m *step) endHealed(t *bookType, ts *TypeState, which func(*Cause) bool) {
 		}
 	}
 	m.showEnds(t, ts, ended, turn{
-		uid: pipeline.CauseUID("node", m.s.Boot.ID, upTo.Boot.At.String()), time: m.now.wallAt(upTo.Boot.At), order: upTo, silent: true,
+		uid: pipeline.CauseUID("node", m.s.Boot.ID, upTo.Boot.At.String(), by), time: m.now.wallAt(upTo.Boot.At), order: upTo, silent: true,
 	})
 }
 
@@ -58,7 +59,7 @@ func (m *step) finishHealed(t *bookType, ts *TypeState) {
 	if ts.Healed == nil {
 		return
 	}
-	m.endHealed(t, ts, func(*Cause) bool { return true })
+	m.endHealed(t, ts, "backlog", func(*Cause) bool { return true })
 	m.s.raise(&ts.ClearedUpTo, ts.Healed.UpTo)
 	ts.Healed = nil
 }

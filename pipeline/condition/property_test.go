@@ -220,7 +220,7 @@ func TestManyLongLives(t *testing.T) {
 			s := s.stage(t)
 			for seed := range uint64(lives) {
 				random := rand.New(rand.NewPCG(seed, 1))
-				alphabet := append(slices.Clip(s.ops), op{do: "patch"}, op{do: "deliver"}, op{do: "lose twice"}, op{do: "crash late"})
+				alphabet := append(slices.Clip(s.ops), op{do: "patch"}, op{do: "deliver"}, op{do: "lose twice"}, op{do: "crash late"}, op{do: "pass", s: 70})
 				ops := make([]op, 40)
 				for i := range ops {
 					ops[i] = alphabet[random.IntN(len(alphabet))]

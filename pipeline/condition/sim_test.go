@@ -175,6 +175,7 @@ func (w *world) apply(o op) error {
 		if err := w.input(&Reload{}); err != nil {
 			return err
 		}
+		w.save() // a reload forces a state write
 	case "patch":
 		return w.patch()
 	case "deliver":
@@ -479,14 +480,17 @@ func (w *world) judgeLoss(withState bool) {
 		upToDate := !w.wallMoved && w.journal == nil && node.Status == shown.Status && node.Reason == shown.Reason &&
 			node.Message == shown.Message && node.LastTransitionTime.Equal(shown.LastTransitionTime)
 		missing := lost || w.saved.read < w.read // lines that only this boot's log has
-		if !upToDate || w.unsure[t.Name] || (w.rebooted && len(t.levels) > 0) {
+		// Sources that are read one after the other may end a ttl that the second
+		// had kept alive: the time moves, the status is right.
+		inTurn := t.hasTTL && len(w.receivers) > 1
+		if inTurn || !upToDate || w.unsure[t.Name] || (w.rebooted && len(t.levels) > 0) {
 			w.timeFrom[t.Name] = w.abs
 		}
 		if w.rebooted && !t.latched && len(t.levels) == 0 {
 			w.unsure[t.Name], w.blind[t.Name] = false, false
 		}
 		switch {
-		case w.troubled && t.hasTTL && !w.rebooted, lost && w.reloaded && !w.rebooted:
+		case w.troubled && t.hasTTL && !w.rebooted, (lost || w.journal != nil) && w.reloaded && !w.rebooted:
 			w.unsure[t.Name], w.blind[t.Name] = true, true
 		case w.wallMoved:
 			w.unsure[t.Name], w.blind[t.Name] = true, true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -417,16 +418,20 @@ func TestShutdownDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := bubbleClock{time.Now()}
 		b := newBench(t, func(o *condition.Options) { o.Clock = clock })
+		var hangs atomic.Bool
+		release := make(chan struct{})
+		b.sink.Gate = func(context.Context) error {
+			if hangs.Load() {
+				<-release
+			}
+			return nil
+		}
 		b.publish(t)
 		require.NoError(t, b.Start(t.Context()))
 		r := b.record("slow", pipeline.StateProblem)
 		r.Boot.At = clock.Now().Boot
 		b.apply(t, r)
-		release := make(chan struct{})
-		b.sink.Gate = func(context.Context) error {
-			<-release
-			return nil
-		}
+		hangs.Store(true)
 		time.Sleep(2 * time.Minute) // the timer acts, and the sink hangs
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
