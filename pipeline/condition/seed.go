@@ -219,8 +219,12 @@ func (m *step) buried(ts *TypeState, key Key, at pipeline.Order) bool {
 	return c != nil && m.s.within(at, c.Cleared)
 }
 
-// seedUnknown makes an unknown cause.
+// seedUnknown makes an unknown cause, but not of a check that had never spoken:
+// those that there are say so themselves.
 func (m *step) seedUnknown(t *bookType, ts *TypeState, node *NodeCondition, at pipeline.Order) {
+	if node.Reason == ReasonNotYetChecked {
+		return
+	}
 	message, _ := withoutMore(node.Message)
 	key, rule := m.explain(t, node.Reason, message)
 	if rule != nil && !rule.Level {

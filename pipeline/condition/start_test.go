@@ -624,3 +624,32 @@ func TestUnexplainedCausesAreReported(t *testing.T) {
 	require.Equal(t, ReasonEarlierCauses, out.Unexplained[0].Reason)
 	require.Equal(t, "Gone", out.Unexplained[1].Reason)
 }
+
+func TestRule20ACheckThatHadNotSpokenIsNotRestored(t *testing.T) {
+	l := newLab(t, deadlock())
+	l.seed(on("Deadlock", "Unknown", ReasonNotYetChecked, "check gone has not given a verdict yet", 500, 900))
+	require.Equal(t, pipeline.ConditionFalse, l.status("Deadlock"), "the check is gone")
+}
+
+// FuzzSeed takes whatever may stand on a Node.
+func FuzzSeed(f *testing.F) {
+	f.Add("True", "IOError", "I/O error on sda (and 2 more)", int64(500), int64(900), "", bootA)
+	f.Add("False", "AllWell", "all is well", int64(-500), int64(-900), bootB, "")
+	f.Add("Unknown", ReasonEarlierCauses, "(and 99999999999999999999 more)", int64(1)<<40, int64(-1)<<40, "", bootB)
+	f.Fuzz(func(t *testing.T, status, reason, message string, since, heartbeat int64, marker, nodeBoot string) {
+		for _, clear := range []Clear{{}, {By: ClearByLatched}, {By: ClearByTTL, TTL: time.Minute}} {
+			l := newLab(t, disks(clear))
+			l.expect("kmsg")
+			l.step(&Seed{Marker: marker, NodeBootID: nodeBoot, Conditions: []NodeCondition{{
+				Type: "Disk", Status: pipeline.ConditionStatus(status), Reason: reason, Message: message,
+				LastTransitionTime: time.Unix(since, 0), LastHeartbeatTime: time.Unix(heartbeat, 0),
+			}}})
+			l.match(ioError("sda"))
+			l.ends("kmsg")
+			require.Equal(t, pipeline.ConditionTrue, l.status("Disk"))
+			l.tick(2000)
+			l.clear("Disk")
+			require.Equal(t, pipeline.ConditionFalse, l.status("Disk"))
+		}
+	})
+}

@@ -93,6 +93,29 @@ func TestRule1SimultaneousInputsGiveOneStatus(t *testing.T) {
 	})
 }
 
+func TestRule1SimultaneousHitsAndRecoveriesGiveOneStatus(t *testing.T) {
+	hit := func(rule, receiver string) func(*lab) {
+		return func(l *lab) { l.match(line{rule: rule, receiver: receiver}) }
+	}
+	all := []func(*lab){
+		hit("r", "kmsg"), hit("r", "journal"), func(l *lab) { l.recover(line{rule: "r", receiver: "file"}) },
+		hit("c", "kmsg"), hit("c", "journal"), func(l *lab) { l.says("check", pipeline.StateOK) },
+	}
+	twice := Threshold{2, seconds(60)}
+	permutations(len(all), func(order []int) {
+		l := newLab(t, &Config{Types: []Type{{Name: "Link"}, {Name: "Disk"}}, Rules: []Rule{
+			{ID: "r", Condition: "Link", Reason: "Down", Threshold: twice, Clear: Clear{By: ClearByRecovery}},
+			{ID: "c", Condition: "Disk", Reason: "Bad", Threshold: twice, Clear: Clear{By: ClearByCheck, Check: "check"}},
+			{ID: "check", Reason: "CheckFailed", Level: true},
+		}})
+		for _, i := range order {
+			all[i](l)
+		}
+		require.Equal(t, pipeline.ConditionFalse, l.status("Link"), "order %v", order)
+		require.Equal(t, pipeline.ConditionTrue, l.status("Disk"), "order %v", order)
+	})
+}
+
 func permutations(n int, visit func([]int)) {
 	order := make([]int, n)
 	for i := range order {
