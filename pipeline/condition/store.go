@@ -154,7 +154,8 @@ func (s *Store) Clear(ctx context.Context, conditionType, requestID string) erro
 	if s.book.byType[conditionType] == nil {
 		return fmt.Errorf("clear condition %q: %w; there are: %s", conditionType, ErrUnknownCondition, strings.Join(s.book.names(), ", "))
 	}
-	_, err := s.step(ctx, &OperatorClear{Type: conditionType, RequestID: requestID}, s.book, s.now())
+	// The state changes for good: the sinks hear of it even if the operator leaves.
+	_, err := s.step(context.WithoutCancel(ctx), &OperatorClear{Type: conditionType, RequestID: requestID}, s.book, s.now())
 	return err
 }
 

@@ -440,3 +440,17 @@ func TestShutdownDoesNotWaitForEver(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// The state has changed for good when the sinks are told: an operator who leaves
+// in between must not keep them from hearing of it.
+func TestClearIsToldThoughTheOperatorLeaves(t *testing.T) {
+	b := newBench(t)
+	b.sink.Gate = func(ctx context.Context) error { return ctx.Err() }
+	b.publish(t)
+	b.match(t, "hung")
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	require.NoError(t, b.Clear(gone, "Deadlock", "request-1"))
+	records := b.sink.Records()
+	require.Equal(t, pipeline.ConditionFalse, records[len(records)-1].Transition.Condition.Status)
+}
