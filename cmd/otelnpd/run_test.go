@@ -112,14 +112,14 @@ type liveAgent struct {
 	code           chan int
 }
 
-func startAgent(t *testing.T) *liveAgent {
+func startAgent(t *testing.T, edits ...func(config string) string) *liveAgent {
 	t.Helper()
 	dir := t.TempDir()
 	a := &liveAgent{fifo: filepath.Join(dir, "kmsg"), socket: filepath.Join(dir, "otelnpd.sock"), code: make(chan int, 1)}
 	require.NoError(t, unix.Mkfifo(a.fifo, 0o600))
 	config := filepath.Join(dir, "otelnpd.yaml")
-	require.NoError(t, os.WriteFile(config, []byte(`receivers:
-  kmsg: {path: '`+a.fifo+`'}
+	text := `receivers:
+  kmsg: {path: '` + a.fifo + `'}
 processors:
   rules: {packs: [kernel]}
 exporters:
@@ -127,10 +127,14 @@ exporters:
   prometheus: {endpoint: '127.0.0.1:0'}
   status: {endpoint: '127.0.0.1:0'}
 service:
-  socket: '`+a.socket+`'
+  socket: '` + a.socket + `'
   pipelines:
     logs: {receivers: [kmsg], exporters: [console, prometheus, status]}
-`), 0o600))
+`
+	for _, edit := range edits {
+		text = edit(text)
+	}
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
 	ctx, stop := context.WithCancel(t.Context())
 	a.stop = stop
 	go func() {
@@ -200,4 +204,25 @@ func TestLostRecordsAreTold(t *testing.T) {
 	a.stop()
 	require.Zero(t, <-a.code, a.stderr.String())
 	require.Contains(t, a.stdout.String(), "3 overwritten by the kernel")
+}
+
+// Each pipeline tells what fires in it, of the same line too; a transition is told
+// once to each exporter.
+func TestTwoPipelinesOnOneReceiver(t *testing.T) {
+	a := startAgent(t, func(config string) string {
+		config = strings.Replace(config, "console: {}", "console: {}\n  console/2: {}", 1)
+		return config + "    logs/2: {receivers: [kmsg], exporters: [console/2]}\n"
+	})
+	a.write(t, "4,1,2000000,-;INFO: task docker:7 blocked for more than 120 seconds.\n")
+	eventually(t, "both consoles", func() bool { return strings.Count(a.stdout.String(), `"reason":"TaskHung"`) == 2 })
+	a.stop()
+	require.Zero(t, <-a.code, a.stderr.String())
+	uids := map[string]int{}
+	for _, one := range parseConsole(t, a.stdout.String()) {
+		uids[one.Reason+" "+one.UID]++
+	}
+	require.Len(t, uids, 2, "one event and one transition: %v", uids)
+	for what, times := range uids {
+		require.Equal(t, 2, times, what)
+	}
 }
