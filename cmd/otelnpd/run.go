@@ -113,19 +113,31 @@ func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}) 
 	if err := a.start(ctx); err != nil {
 		return joinShutdown(err, a)
 	}
-	// What reading the configuration took is not needed again.
-	debug.FreeOSMemory()
 	options.logger.Info("otelnpd is running", "version", version, "node", options.node,
 		"rules", len(options.config.Conditions.Rules), "conditions", len(options.config.Conditions.Types))
-	select {
-	case <-ctx.Done():
-		options.logger.Info("shutting down", "within", options.config.Service.ShutdownTimeout.String())
-	case <-ended:
-	}
+	a.untilEnd(ctx, ended)
 	if err := a.shutdown(); err != nil {
 		return fmt.Errorf("shut down: %w", err)
 	}
 	return nil
+}
+
+// untilEnd waits until ctx ends or ended is closed.
+func (a *agent) untilEnd(ctx context.Context, ended <-chan struct{}) {
+	settled := a.store.Settled()
+	for {
+		select {
+		case <-settled:
+			// What the configuration and the backlog took is not needed again.
+			debug.FreeOSMemory()
+			settled = nil
+		case <-ctx.Done():
+			a.logger.Info("shutting down", "within", a.options.config.Service.ShutdownTimeout.String())
+			return
+		case <-ended:
+			return
+		}
+	}
 }
 
 func joinShutdown(cause error, a *agent) error {
