@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -92,8 +90,8 @@ func (s *Service) Validate() error {
 		pipeline.At("host.sys", absolute(s.Host.Sys)),
 		pipeline.At("host.run", absolute(s.Host.Run)),
 		pipeline.At("socket", validateSocket(s.Socket)),
-		pipeline.At("telemetry.logs.level", oneOf(s.Telemetry.Logs.Level, "debug", "info", "warn", "error")),
-		pipeline.At("telemetry.logs.format", oneOf(s.Telemetry.Logs.Format, FormatAuto, FormatText, FormatJSON)),
+		pipeline.At("telemetry.logs.level", pipeline.OneOf(s.Telemetry.Logs.Level, "debug", "info", "warn", "error")),
+		pipeline.At("telemetry.logs.format", pipeline.OneOf(s.Telemetry.Logs.Format, FormatAuto, FormatText, FormatJSON)),
 	}
 	if s.Node != "" && !nodePattern.MatchString(s.Node) {
 		errs = append(errs, pipeline.At("node", fmt.Errorf(
@@ -123,11 +121,4 @@ func absolute(path string) error {
 		return fmt.Errorf("%q is no absolute path: write one like /host", path)
 	}
 	return nil
-}
-
-func oneOf(value string, allowed ...string) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	return fmt.Errorf("%q is unknown: write one of %s", value, strings.Join(allowed, ", "))
 }

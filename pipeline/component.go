@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -34,13 +33,6 @@ type Processor interface {
 type Exporter interface {
 	Component
 	Consumer
-}
-
-// Config is the configuration of a component: a struct with yaml tags.
-type Config interface {
-	// Validate reports all that is wrong, joined. Errors made by [At] name the
-	// offending key.
-	Validate() error
 }
 
 // ID names a component or pipeline in the configuration: TYPE or TYPE/NAME.
@@ -119,41 +111,4 @@ type Factories struct {
 	Receivers  map[string]ReceiverFactory
 	Processors map[string]ProcessorFactory
 	Exporters  map[string]ExporterFactory
-}
-
-// FieldError is an error of one key of a component's configuration.
-type FieldError struct {
-	// Path leads to the key from the component's own configuration: keys joined
-	// by dots, list indexes in brackets: rules[3].clear.pattern.
-	Path string
-	Err  error
-}
-
-// Error names the key and what is wrong with it.
-func (e *FieldError) Error() string { return e.Path + ": " + e.Err.Error() }
-
-// Unwrap returns the error without the path.
-func (e *FieldError) Unwrap() error { return e.Err }
-
-// At ties an error to the key that it is about; nil stays nil. A path in front
-// of a FieldError's own is joined to it; joined errors are taken one by one.
-func At(path string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var errs []error
-		for _, one := range joined.Unwrap() {
-			errs = append(errs, At(path, one))
-		}
-		return errors.Join(errs...)
-	}
-	if inner, ok := err.(*FieldError); ok { //nolint:errorlint // only the outermost path is extended
-		separator := "."
-		if strings.HasPrefix(inner.Path, "[") {
-			separator = ""
-		}
-		return &FieldError{Path: path + separator + inner.Path, Err: inner.Err}
-	}
-	return &FieldError{Path: path, Err: err}
 }

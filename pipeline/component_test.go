@@ -91,3 +91,24 @@ func TestStatusBoard(t *testing.T) {
 	require.Equal(t, "kmsg", all[0].ID, "in the order of the flow")
 	require.Equal(t, time.Unix(101, 0), all[0].Since)
 }
+
+type oneConfig struct{}
+
+func (*oneConfig) Validate() error { return nil }
+
+type otherConfig struct{ oneConfig }
+
+func TestConfigAs(t *testing.T) {
+	given := &oneConfig{}
+	own, err := pipeline.ConfigAs[*oneConfig](given, pipeline.KindExporter, "console")
+	require.NoError(t, err)
+	require.Same(t, given, own)
+	_, err = pipeline.ConfigAs[*oneConfig](&otherConfig{}, pipeline.KindExporter, "console")
+	require.EqualError(t, err, "configuration of type *pipeline_test.otherConfig is not for exporter console")
+}
+
+func TestOneOf(t *testing.T) {
+	require.NoError(t, pipeline.OneOf("", "", "a", "b"))
+	require.NoError(t, pipeline.OneOf("b", "a", "b"))
+	require.EqualError(t, pipeline.OneOf("c", "", "a", "b"), `"c" is unknown: write one of a, b`)
+}

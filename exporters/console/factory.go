@@ -4,7 +4,6 @@ package console
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -25,9 +24,9 @@ func NewFactory(out io.Writer, terminal bool, options ...Option) pipeline.Export
 		Type:          Type,
 		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
 		Create: func(settings pipeline.Settings, config pipeline.Config) (pipeline.Exporter, error) {
-			own, ok := config.(*Config)
-			if !ok {
-				return nil, fmt.Errorf("configuration of type %T is not for exporter %s", config, Type)
+			own, err := pipeline.ConfigAs[*Config](config, pipeline.KindExporter, Type)
+			if err != nil {
+				return nil, err
 			}
 			if out == nil {
 				return nil, errors.New("the console has no output")

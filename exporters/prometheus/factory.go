@@ -3,7 +3,6 @@ package prometheus
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -20,9 +19,9 @@ func NewFactory(gatherer prometheus.Gatherer) pipeline.ExporterFactory {
 		Type:          Type,
 		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
 		Create: func(settings pipeline.Settings, config pipeline.Config) (pipeline.Exporter, error) {
-			own, ok := config.(*Config)
-			if !ok {
-				return nil, fmt.Errorf("configuration of type %T is not for exporter %s", config, Type)
+			own, err := pipeline.ConfigAs[*Config](config, pipeline.KindExporter, Type)
+			if err != nil {
+				return nil, err
 			}
 			if gatherer == nil {
 				return nil, errors.New("there are no metrics to serve")

@@ -4,7 +4,6 @@ package status
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -35,9 +34,9 @@ func NewFactory(sources Sources) pipeline.ExporterFactory {
 		Type:          Type,
 		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
 		Create: func(settings pipeline.Settings, config pipeline.Config) (pipeline.Exporter, error) {
-			own, ok := config.(*Config)
-			if !ok {
-				return nil, fmt.Errorf("configuration of type %T is not for exporter %s", config, Type)
+			own, err := pipeline.ConfigAs[*Config](config, pipeline.KindExporter, Type)
+			if err != nil {
+				return nil, err
 			}
 			if sources.Conditions == nil || sources.Components == nil || sources.Stalled == nil {
 				return nil, errors.New("the status page needs conditions, components and stalled pipelines to show")

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -102,9 +101,9 @@ func (d *Declaration) Validate(conditionType string) error {
 	if len(d.Healthy.Message) > MaxMessageBytes {
 		add("healthy.message", fmt.Errorf("has %d bytes, at most %d are allowed", len(d.Healthy.Message), MaxMessageBytes))
 	}
-	add("polarity", oneOf(d.Polarity, "", "problem_is_true", "problem_is_false"))
-	add("on_unknown", oneOf(string(d.OnUnknown), "", string(OnUnknownHold), string(OnUnknownUnknown)))
-	add("initial", oneOf(d.Initial, "", "unknown", "healthy"))
+	add("polarity", pipeline.OneOf(d.Polarity, "", "problem_is_true", "problem_is_false"))
+	add("on_unknown", pipeline.OneOf(string(d.OnUnknown), "", string(OnUnknownHold), string(OnUnknownUnknown)))
+	add("initial", pipeline.OneOf(d.Initial, "", "unknown", "healthy"))
 	if d.Clear.By == ClearByRecovery {
 		add("clear.by", errors.New("recovery needs a pattern: write it in the rule's own clear"))
 	} else {
@@ -116,7 +115,7 @@ func (d *Declaration) Validate(conditionType string) error {
 // Validate reports all that is wrong with the clearing, but for the pattern,
 // which its rule compiles.
 func (c *ClearDeclaration) Validate() error {
-	errs := []error{pipeline.At("by", oneOf(string(c.By), "", string(ClearByBoot), string(ClearByLatched),
+	errs := []error{pipeline.At("by", pipeline.OneOf(string(c.By), "", string(ClearByBoot), string(ClearByLatched),
 		string(ClearByTTL), string(ClearByRecovery), string(ClearByCheck)))}
 	belongs := func(key string, set bool, by ClearBy) {
 		switch {
@@ -156,17 +155,4 @@ func (d *Declaration) Type(name string) Type {
 		Clear:            d.Clear.Clear(),
 		UpdateMessage:    d.UpdateMessage,
 	}
-}
-
-func oneOf(value string, allowed ...string) error {
-	var words []string
-	for _, word := range allowed {
-		if value == word {
-			return nil
-		}
-		if word != "" {
-			words = append(words, word)
-		}
-	}
-	return fmt.Errorf("%q is unknown: write one of %s", value, strings.Join(words, ", "))
 }

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"io/fs"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -21,9 +20,9 @@ func NewFactory(builtIn fs.FS) pipeline.ProcessorFactory {
 }
 
 func create(settings pipeline.Settings, config pipeline.Config, next pipeline.Consumer) (pipeline.Processor, error) {
-	c, ok := config.(*Config)
-	if !ok {
-		return nil, fmt.Errorf("want a configuration of type %T, not %T", c, config)
+	c, err := pipeline.ConfigAs[*Config](config, pipeline.KindProcessor, Type)
+	if err != nil {
+		return nil, err
 	}
 	set, err := c.ruleSet()
 	if err != nil {

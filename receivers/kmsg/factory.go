@@ -20,9 +20,9 @@ func NewFactory(shared *source.Shared) pipeline.ReceiverFactory {
 		Type:          Type,
 		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
 		Create: func(settings pipeline.Settings, config pipeline.Config, next pipeline.Consumer) (pipeline.Component, error) {
-			own, ok := config.(*Config)
-			if !ok {
-				return nil, fmt.Errorf("configuration of type %T is not for receiver %s", config, Type)
+			own, err := pipeline.ConfigAs[*Config](config, pipeline.KindReceiver, Type)
+			if err != nil {
+				return nil, err
 			}
 			return New(shared, settings, own, next)
 		},
