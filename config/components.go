@@ -38,6 +38,13 @@ type warner interface {
 	Warnings() []error
 }
 
+// exclusive is a component's configuration that needs something of which there is
+// only one.
+type exclusive interface {
+	// Exclusive names it (the endpoint 127.0.0.1:20257), or is empty.
+	Exclusive() string
+}
+
 // sections returns the sections of the file in their order.
 func sections(f *file, factories pipeline.Factories) []*section {
 	receivers := newSection(pipeline.KindReceiver, f.Receivers)
@@ -115,6 +122,7 @@ func (p *parser) decoded(path string, err error) (ok bool) {
 // add takes a component in which nothing is wrong into the graph.
 func (p *parser) add(s *section, id pipeline.ID, path string, config pipeline.Config) {
 	s.configs[id] = config
+	p.claim(path, config)
 	if brings, ok := config.(condition.Declarer); ok {
 		p.declarers = append(p.declarers, declarer{path: path, section: s, id: id, Declarations: brings.Declare()})
 	}
@@ -123,4 +131,17 @@ func (p *parser) add(s *section, id pipeline.ID, path string, config pipeline.Co
 			p.warn(fault.path, "%s", fault.message)
 		}
 	}
+}
+
+// claim reports a second component that needs what another has.
+func (p *parser) claim(path string, config pipeline.Config) {
+	own, ok := config.(exclusive)
+	if !ok || own.Exclusive() == "" {
+		return
+	}
+	if first, taken := p.claims[own.Exclusive()]; taken {
+		p.fail(path, "%s is taken by %s: only one can have it", own.Exclusive(), first)
+		return
+	}
+	p.claims[own.Exclusive()] = path
 }

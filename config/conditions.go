@@ -49,13 +49,17 @@ type declaredTypes struct {
 
 func (t *declaredTypes) add(one condition.Type, path string) {
 	first, twice := t.from[one.Name]
+	one.Reserved = condition.IsReserved(one.Name)
 	switch {
-	case condition.IsReserved(one.Name):
+	case one.Reserved && !t.parser.allowReserved:
 		t.parser.partial = true
-		t.parser.fail(path, "the condition %s is reserved: it belongs to Kubernetes itself", one.Name)
+		t.parser.fail(path, "the condition %s is reserved: it belongs to Kubernetes itself; choose another type", one.Name)
 	case !twice:
 		t.from[one.Name] = path
 		t.list = append(t.list, one)
+		if one.Reserved {
+			t.parser.warn(path, "the condition %s is reserved, since it belongs to Kubernetes itself: it is not told to the Node", one.Name)
+		}
 	case t.list[slices.Index(t.names(), one.Name)] != one:
 		t.parser.fail(path, "the condition %s is declared differently %s: make the declarations equal or take one out", one.Name, t.elsewhere(path, first))
 	}

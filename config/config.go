@@ -38,13 +38,21 @@ type Config struct {
 // Load reads the configuration file at path. An error of type
 // [strictyaml.Errors] tells all that is wrong in it; any other, that it cannot
 // be read.
-func Load(path string, f pipeline.Factories) (*Config, error) {
+func Load(path string, f pipeline.Factories, options ...Option) (*Config, error) {
 	data, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(data, path, f)
+	return Parse(data, path, f, options...)
 }
+
+// Option changes how a configuration is read.
+type Option func(*parser)
+
+// AllowReserved takes conditions that belong to Kubernetes itself, with a warning:
+// they are never told to the Node, but what else follows from them is. It is for
+// configurations of node-problem-detector, which allows them.
+func AllowReserved() Option { return func(p *parser) { p.allowReserved = true } }
 
 func read(path string) (data []byte, err error) {
 	file, err := os.Open(path) //nolint:gosec // the path is the operator's own
@@ -58,8 +66,11 @@ func read(path string) (data []byte, err error) {
 // Parse reads a configuration; name is what errors call it. References
 // ${env:NAME} take the process's environment. The error is of type
 // [strictyaml.Errors].
-func Parse(data []byte, name string, f pipeline.Factories) (*Config, error) {
-	p := parser{file: file{Service: serviceSection{Service: DefaultService()}}}
+func Parse(data []byte, name string, f pipeline.Factories, options ...Option) (*Config, error) {
+	p := parser{file: file{Service: serviceSection{Service: DefaultService()}}, claims: map[string]string{}}
+	for _, option := range options {
+		option(&p)
+	}
 	document, err := strictyaml.Decode(data, name, &p.file, strictyaml.Env(os.LookupEnv))
 	if document == nil {
 		return nil, err
@@ -121,8 +132,12 @@ type parser struct {
 	// partial is set where the conditions or rules of a component are not known,
 	// since something in it is wrong.
 	partial bool
-	config  Config
-	errs    strictyaml.Errors
+	// allowReserved takes reserved conditions.
+	allowReserved bool
+	// claims are what components claim for themselves, and the path of each.
+	claims map[string]string
+	config Config
+	errs   strictyaml.Errors
 }
 
 func (p *parser) fail(path, format string, args ...any) {

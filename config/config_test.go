@@ -247,3 +247,21 @@ func TestServiceIsDocumented(t *testing.T) {
 	strictyamltest.CheckStruct(t, &config.Service{})
 	strictyamltest.CheckStruct(t, config.File{})
 }
+
+// node-problem-detector lets its monitors name conditions of Kubernetes itself.
+func TestReservedConditionsCanBeAllowed(t *testing.T) {
+	const text = `conditions:
+  Ready: {healthy: {reason: Fine}}
+receivers: {kmsg: }
+processors: {rules: {rules: [{id: a, pattern: x, condition: Ready}]}}
+exporters: {console: }
+service: {pipelines: {logs: {receivers: [kmsg], exporters: [console]}}}
+`
+	_, err := config.Parse([]byte(text), "c.yaml", factories())
+	require.ErrorContains(t, err, "the condition Ready is reserved")
+	loaded, err := config.Parse([]byte(text), "c.yaml", factories(), config.AllowReserved())
+	require.NoError(t, err)
+	require.True(t, loaded.Conditions.Types[0].Reserved)
+	require.Equal(t, "c.yaml:2:3: conditions.Ready: the condition Ready is reserved, since it belongs to Kubernetes itself: "+
+		"it is not told to the Node", loaded.Warnings.Error())
+}

@@ -65,6 +65,8 @@ type endpointConfig struct {
 	Endpoint string `yaml:"endpoint"`
 }
 
+func (c *endpointConfig) Exclusive() string { return "the endpoint " + c.Endpoint }
+
 func (c *endpointConfig) Validate() error {
 	if !strings.Contains(c.Endpoint, ":") {
 		return pipeline.At("endpoint", fmt.Errorf("%q is no HOST:PORT", c.Endpoint))

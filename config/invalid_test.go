@@ -24,6 +24,9 @@ var invalid = map[string][]string{
 		`1:21: receivers.Kmsg/2: "Kmsg/2" is no component id: write TYPE or TYPE/NAME, for example kmsg or kmsg/2`,
 		`1:31: receivers.kmsg/: "kmsg/" is no component id: write TYPE or TYPE/NAME, for example kmsg or kmsg/2`,
 	},
+	"component_endpoint_twice": {
+		`4:3: exporters.prometheus/2: the endpoint 127.0.0.1:9 is taken by exporters.prometheus: only one can have it`,
+	},
 	"component_invalid": {
 		`2:3: receivers.kmsg: a buffer of one holds nothing`,
 		`4:5: receivers.kmsg.lookback: -5m0s is negative`,
@@ -87,7 +90,7 @@ var invalid = map[string][]string{
 		`1:14: conditions.LinkDown: want a mapping of keys, not true`,
 	},
 	"condition_reserved": {
-		`2:3: conditions.MemoryPressure: MemoryPressure is reserved: it belongs to Kubernetes itself; choose another type`,
+		`2:3: conditions.MemoryPressure: the condition MemoryPressure is reserved: it belongs to Kubernetes itself; choose another type`,
 	},
 	"condition_ttl_without_by": {
 		`1:61: conditions.LinkDown.clear.ttl: belongs to by: ttl alone`,
@@ -120,7 +123,7 @@ var invalid = map[string][]string{
 		`1:1: want a mapping of keys, not a list`,
 	},
 	"pack_condition_reserved": {
-		`1:14: processors.rules: the condition Ready is reserved: it belongs to Kubernetes itself`,
+		`1:14: processors.rules: the condition Ready is reserved: it belongs to Kubernetes itself; choose another type`,
 	},
 	"pipeline_bad_id": {
 		`3:23: service.pipelines.logs/a/b: "logs/a/b" is no pipeline id: write logs or logs/NAME`,

@@ -19,3 +19,6 @@ func DefaultConfig() *Config { return &Config{Endpoint: "127.0.0.1:20257"} }
 func (c *Config) Validate() error {
 	return pipeline.At("endpoint", httpserve.ValidateEndpoint(c.Endpoint))
 }
+
+// Exclusive names the endpoint: only one exporter can listen there.
+func (c *Config) Exclusive() string { return httpserve.Claim(c.Endpoint) }

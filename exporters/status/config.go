@@ -41,3 +41,6 @@ func (c *Config) Validate() error {
 		pipeline.At("stall_limit", stall),
 	)
 }
+
+// Exclusive names the endpoint: only one exporter can listen there.
+func (c *Config) Exclusive() string { return httpserve.Claim(c.Endpoint) }

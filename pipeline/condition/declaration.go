@@ -87,15 +87,13 @@ func ValidateReason(reason string) error {
 	return nil
 }
 
-// Validate reports all that is wrong with the declaration of a type.
+// Validate reports all that is wrong with the declaration of a type, but for a
+// reserved name ([IsReserved]), which node-problem-detector's files may have.
 func (d *Declaration) Validate(conditionType string) error {
 	var errs []error
 	add := func(path string, err error) { errs = append(errs, pipeline.At(path, err)) }
 	if !typePattern.MatchString(conditionType) {
 		errs = append(errs, fmt.Errorf("%q is no condition type: write a CamelCase word of at most 63 characters, for example DiskFailing", conditionType))
-	}
-	if IsReserved(conditionType) {
-		errs = append(errs, fmt.Errorf("%s is reserved: it belongs to Kubernetes itself; choose another type", conditionType))
 	}
 	add("healthy.reason", ValidateReason(d.Healthy.Reason))
 	if len(d.Healthy.Message) > MaxMessageBytes {

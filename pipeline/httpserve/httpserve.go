@@ -195,3 +195,12 @@ func ValidateEndpoint(endpoint string) error {
 	}
 	return nil
 }
+
+// Claim names an endpoint as something that only one server can have; port 0 is
+// any free port, and leaves it empty.
+func Claim(endpoint string) string {
+	if _, port, err := net.SplitHostPort(endpoint); err != nil || port == "0" {
+		return ""
+	}
+	return "the endpoint " + endpoint
+}
