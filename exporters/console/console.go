@@ -88,13 +88,14 @@ func (e *exporter) entries(batch []pipeline.Record) []outbox.Entry[[]byte] {
 }
 
 // severityOf is what a record weighs, and whether it is written at all: lines
-// are not, nor is what rules in mode observe see.
+// are not, nor is what rules in mode observe see, nor a transition that was told
+// before the Node's conditions were known.
 func severityOf(record *pipeline.Record) (log.Severity, bool) {
 	switch {
 	case record.EventName == pipeline.EventProblem && record.Problem != nil:
 		return record.Problem.Severity, !record.Problem.Observe
 	case record.EventName == pipeline.EventTransition && record.Transition != nil:
-		return record.Transition.Severity, true
+		return record.Transition.Severity, !record.Transition.Repeated
 	default:
 		return 0, false
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -131,6 +132,26 @@ func TestWritesInOrderAndDrainsAtShutdown(t *testing.T) {
 			require.Equal(t, want, problemsIn(t, <-text))
 		})
 	}
+}
+
+// What was told before the Node's conditions were known is not told again.
+func TestRepeatedTransitionsAreLeftOut(t *testing.T) {
+	out := &buffer{}
+	exporter := newExporter(t, out, jsonLines, nil)
+	require.NoError(t, exporter.Start(t.Context()))
+	first := pipeline.Transition{Kind: pipeline.TransitionActivation, Condition: pipeline.Condition{Type: "Deadlock"}, Provisional: true}
+	again, another := first, first
+	again.Provisional, again.Repeated = false, true
+	another.Provisional, another.Condition.Type = false, "Slow"
+	require.NoError(t, exporter.Consume(t.Context(), []pipeline.Record{
+		pipelinetest.TransitionRecord(first), pipelinetest.TransitionRecord(again), pipelinetest.TransitionRecord(another),
+	}))
+	shutdown(t, exporter)
+	lines := slices.Collect(strings.Lines(out.String()))
+	require.Len(t, lines, 2)
+	require.Contains(t, lines[0], `"provisional":true`)
+	require.Contains(t, lines[1], `"condition":"Slow"`)
+	require.NotContains(t, lines[1], "provisional")
 }
 
 func TestBlockedOutput(t *testing.T) {

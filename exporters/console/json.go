@@ -37,6 +37,7 @@ type transitionDetails struct {
 	Kind               string                   `json:"kind"`
 	Status             pipeline.ConditionStatus `json:"status"`
 	StatusChanged      bool                     `json:"status_changed"`
+	Provisional        bool                     `json:"provisional,omitempty"`
 	LastTransitionTime time.Time                `json:"last_transition_time"`
 	CauseReason        string                   `json:"cause_reason,omitempty"`
 	CauseMessage       string                   `json:"cause_message,omitempty"`
@@ -68,7 +69,7 @@ func newLine(record *pipeline.Record) line {
 	l.Reason, l.Message, l.Condition = t.Condition.Reason, t.Condition.Message, t.Condition.Type
 	l.Rule, l.Instance, l.Source = t.Cause.Rule, t.Cause.Instance, t.Source
 	l.transitionDetails = &transitionDetails{
-		Kind: t.Kind.String(), Status: t.Condition.Status, StatusChanged: t.StatusChanged,
+		Kind: t.Kind.String(), Status: t.Condition.Status, StatusChanged: t.StatusChanged, Provisional: t.Provisional,
 		LastTransitionTime: jsonTime(t.Condition.LastTransitionTime),
 		CauseReason:        t.Cause.Reason, CauseMessage: t.Cause.Message,
 	}

@@ -1,6 +1,10 @@
 package condition
 
-import "time"
+import (
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
 
 // trace says what a late seed needs to know of an input.
 type trace uint8
@@ -16,8 +20,14 @@ const (
 	traceSteady
 )
 
-// maxJournal is how many inputs wait for a late seed.
-const maxJournal = 16384
+// The bounds of what waits for a late seed: inputs, and their bytes.
+const (
+	maxJournal      = 16384
+	maxJournalBytes = 4 << 20
+)
+
+// entryOverhead is what an entry is reckoned to take beside its texts.
+const entryOverhead = 512
 
 // Journal keeps what has come since the start, until the Node's conditions are
 // known: then the start is gone through again with them, so that a late seed
@@ -28,6 +38,7 @@ type Journal struct {
 	now   Now
 
 	entries []entry
+	bytes   int
 	// last finds, in the run of repeats at the end, the entry that a further
 	// repeat takes the place of.
 	last map[journalKey]int
@@ -93,6 +104,7 @@ func (j *Journal) folds(in Input, book *Book, trace trace) (journalKey, bool) {
 func (j *Journal) fold(key journalKey, in Input, book *Book, now Now) {
 	at, again := j.last[key]
 	if again && at > 0 {
+		j.bytes -= sizeOf(j.entries[at-1].in)
 		j.entries[at-1].in = nil
 	}
 	n := len(j.entries)
@@ -108,9 +120,11 @@ func (j *Journal) fold(key journalKey, in Input, book *Book, now Now) {
 }
 
 func (j *Journal) append(in Input, book *Book, now Now) {
-	if len(j.entries) == maxJournal {
+	size := sizeOf(in)
+	if len(j.entries) == maxJournal || j.bytes+size > maxJournalBytes {
 		j.compact()
 	}
+	j.bytes += size
 	j.entries = append(j.entries, entry{in: in, book: book, now: now})
 }
 
@@ -126,16 +140,33 @@ func (j *Journal) compact() {
 	}
 	clear(j.entries[len(kept):])
 	j.entries = kept
-	if len(kept) < maxJournal/2 {
+	if len(kept) < maxJournal/2 && j.bytes < maxJournalBytes/2 {
 		return
 	}
 	half := len(kept) / 2
 	for _, e := range kept[:half] {
 		j.start.Step(e.book, e.in, e.now)
 		j.book = e.book
+		j.bytes -= sizeOf(e.in)
 	}
 	j.entries = append([]entry(nil), kept[half:]...)
 	j.Overflows++
+}
+
+// sizeOf is what an input takes in the journal, in bytes.
+func sizeOf(in Input) int {
+	var problem *pipeline.Problem
+	switch in := in.(type) {
+	case *Match:
+		problem = in.Problem
+	case *Recovery:
+		problem = in.Problem
+	case *Verdict:
+		problem = in.Problem
+	default:
+		return entryOverhead
+	}
+	return entryOverhead + len(problem.Message) + len(problem.Instance)
 }
 
 // Seed goes through the start again with what the Node says. It returns the

@@ -1,6 +1,7 @@
 package condition_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,26 @@ func TestFloodsBeforeALateSeedAreBounded(t *testing.T) {
 	require.Contains(t, b.logs.String(), "the oldest of it will be judged without them")
 	require.NoError(t, b.Seed(t.Context(), condition.Seed{}))
 	require.Equal(t, last, b.Views()[0].Causes[0].Last)
+	require.Equal(t, pipeline.ConditionTrue, b.Conditions()[1].Status)
+}
+
+func TestLongMessagesBeforeALateSeedAreBoundedInBytes(t *testing.T) {
+	b := newBench(t, expectSeed)
+	b.clock.Advance(2 * time.Minute)
+	long := func() {
+		record := b.record("slow", pipeline.StateProblem)
+		record.Problem.Message = strings.Repeat("m", condition.MaxMessageBytes)
+		b.apply(t, record)
+	}
+	for range 800 {
+		long()
+	}
+	require.Empty(t, b.logs.String())
+	for range 200 {
+		long()
+	}
+	require.Contains(t, b.logs.String(), "the oldest of it will be judged without them")
+	require.NoError(t, b.Seed(t.Context(), condition.Seed{}))
 	require.Equal(t, pipeline.ConditionTrue, b.Conditions()[1].Status)
 }
 

@@ -54,8 +54,8 @@ type Store struct {
 	book    *Book
 	state   *State
 	journal *Journal
-	told    map[pipeline.UID]bool // while the journal is kept
-	strange map[string]bool       // unknown rules that were logged
+	told    told            // while the journal is kept
+	strange map[string]bool // unknown rules that were logged
 	settled chan struct{}
 	// expected is set once the receivers are known.
 	expected bool
@@ -104,7 +104,7 @@ func (s *Store) begin(book *Book, now Now) {
 	s.book, s.state = book, NewState(s.options.Node, book, now)
 	s.problems.publish(book)
 	if s.options.ExpectSeed {
-		s.journal, s.told = NewJournal(s.state, book, now), map[pipeline.UID]bool{}
+		s.journal = NewJournal(s.state, book, now)
 	}
 	s.settle()
 }
@@ -236,7 +236,7 @@ func (s *Store) note(in Input, now Now, out *Outcome) {
 	}
 	for i := range out.Changes {
 		out.Changes[i].Provisional = true
-		s.told[out.Changes[i].UID] = true
+		s.told.add(out.Changes[i].UID)
 	}
 }
 
@@ -284,10 +284,10 @@ func (s *Store) replay(seed *Seed, now Now) Outcome {
 	state.keepEvents(s.state, s.book)
 	s.state = state
 	for i := range out.Changes {
-		out.Changes[i].Repeated = s.told[out.Changes[i].UID]
+		out.Changes[i].Repeated = s.told.has(out.Changes[i].UID)
 	}
 	s.problems.note(s.book, &out)
-	s.journal, s.told = nil, nil
+	s.journal, s.told = nil, told{}
 	s.settle()
 	return out
 }
