@@ -46,13 +46,15 @@ type agentOptions struct {
 	interactive bool
 	// socket is the operator socket's path; empty: none.
 	socket string
+	// warnings is how much of the configuration is odd.
+	warnings int
 }
 
 // newAgent makes an agent without side effects.
 func newAgent(options agentOptions) (*agent, error) {
 	a := &agent{options: options, logger: options.logger, board: pipeline.NewStatusBoard(options.clock)}
 	var err error
-	if a.telemetry, err = telemetry.New(telemetry.Config{Version: version, Revision: commit, Node: options.node, Board: a.board}); err != nil {
+	if a.telemetry, err = telemetry.New(telemetry.Config{Version: version, Revision: commit, Node: options.node, Board: a.board, ConfigWarnings: options.warnings}); err != nil {
 		return nil, fmt.Errorf("make the agent's metrics: %w", err)
 	}
 	if err := a.makeStore(); err != nil {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -20,7 +22,8 @@ type agentFlags struct {
 }
 
 func (f *agentFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.socket, "socket", config.DefaultService().Socket, "operator socket of the agent (service.socket in its configuration)")
+	cmd.Flags().StringVar(&f.socket, "socket", cmp.Or(os.Getenv(socketVariable), config.DefaultService().Socket),
+		"operator socket of the agent ($OTELNPD_SOCKET, else service.socket in its configuration)")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 5*time.Second, "how long to wait for the answer")
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"github.com/otelnpd/otelnpd/exporters/console"
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/agentlog"
+	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
 type runFlags struct {
@@ -50,7 +52,7 @@ console alone, lets time pass as the lines say, and ends at the input's end.`,
 	}
 	addConfigFlag(cmd, &flags.config)
 	cmd.Flags().StringVarP(&flags.input, "input", "i", "", "saved kernel log to read instead of all receivers; - reads standard input")
-	cmd.Flags().StringVar(&flags.socket, "socket", "", "operator socket instead of service.socket; none opens none")
+	cmd.Flags().StringVar(&flags.socket, "socket", "", "operator socket instead of $OTELNPD_SOCKET and service.socket; none opens none")
 	addOutputFlag(cmd, &flags.output, outputText, outputJSON)
 	return cmd
 }
@@ -60,6 +62,29 @@ func run(cmd *cobra.Command, flags runFlags) error {
 	if err != nil {
 		return err
 	}
+	return runConfig(cmd, loaded, launch{runFlags: flags, interactive: isTerminal(cmd.ErrOrStderr()), warnings: texts(loaded.Warnings)})
+}
+
+// launch says how a configuration is run.
+type launch struct {
+	runFlags
+	// interactive: a person at a terminal started it and sees what it says.
+	interactive bool
+	// warnings are what is odd about the configuration.
+	warnings []string
+}
+
+func texts(warnings strictyaml.Errors) []string {
+	var list []string
+	for _, warning := range warnings {
+		list = append(list, warning.Error())
+	}
+	return list
+}
+
+// runConfig runs a configuration until a signal comes, or until its saved log
+// ends.
+func runConfig(cmd *cobra.Command, loaded *config.Config, how launch) error {
 	log, err := newLog(cmd.ErrOrStderr(), loaded.Service.Telemetry.Logs)
 	if err != nil {
 		return err
@@ -67,10 +92,10 @@ func run(cmd *cobra.Command, flags runFlags) error {
 	defer log.Close()
 	logger := log.Logger
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("a metric could not be kept", "error", err) }))
-	for _, warning := range loaded.Warnings {
-		logger.Warn(warning.Error())
+	for _, warning := range how.warnings {
+		logger.Warn(warning)
 	}
-	overrideOutput(loaded, flags.output)
+	overrideOutput(loaded, how.output)
 	// Until here a signal ends the process as ever: reading a file can hang.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -78,14 +103,14 @@ func run(cmd *cobra.Command, flags runFlags) error {
 	// process at once.
 	context.AfterFunc(ctx, stop)
 	cmd.SetContext(ctx)
-	if flags.input != "" {
-		return runInput(cmd, loaded, logger, flags.input)
+	if how.input != "" {
+		return runInput(cmd, loaded, logger, how.input)
 	}
-	return runLive(cmd, loaded, logger, flags)
+	return runLive(cmd, loaded, logger, how)
 }
 
 // runLive watches the node until ctx ends.
-func runLive(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, flags runFlags) error {
+func runLive(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, how launch) error {
 	clock := pipeline.SystemClock{}
 	boot, err := pipeline.ReadBoot(loaded.Service.Host, clock)
 	if err != nil {
@@ -98,8 +123,9 @@ func runLive(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, fla
 	options := agentOptions{
 		config: loaded, logger: logger, clock: clock, boot: boot, node: node,
 		console:     consoleTargetOf(cmd.OutOrStdout()),
-		interactive: isTerminal(cmd.ErrOrStderr()),
-		socket:      socketPath(loaded.Service.Socket, flags.socket),
+		interactive: how.interactive,
+		socket:      socketPath(loaded.Service.Socket, how.socket),
+		warnings:    len(how.warnings),
 	}
 	return runAgent(cmd.Context(), options, nil)
 }
@@ -179,14 +205,17 @@ func overrideOutput(loaded *config.Config, output string) {
 	}
 }
 
+// socketVariable is the environment's word on the operator socket: flag over
+// environment over file.
+const socketVariable = "OTELNPD_SOCKET"
+
+// socketPath is where the operator socket is to be; empty: nowhere.
 func socketPath(configured, flag string) string {
-	if flag != "" {
-		configured = flag
-	}
-	if configured == config.SocketNone {
+	path := cmp.Or(flag, os.Getenv(socketVariable), configured)
+	if path == config.SocketNone {
 		return ""
 	}
-	return configured
+	return path
 }
 
 // consoleTarget is where the console exporter writes.

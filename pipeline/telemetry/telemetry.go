@@ -48,6 +48,9 @@ type Config struct {
 	Node string
 	// Board has the components' statuses, for otelnpd_component_up.
 	Board *pipeline.StatusBoard
+	// ConfigWarnings is how much of the configuration is odd, for
+	// otelnpd_config_warnings.
+	ConfigWarnings int
 }
 
 // Telemetry is the registry and its MeterProviders. They outlive graphs: a

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newTelemetry(t *testing.T) (*telemetry.Telemetry, *pipeline.StatusBoard) {
 	t.Helper()
 	board := pipeline.NewStatusBoard(pipeline.SystemClock{})
-	made, err := telemetry.New(telemetry.Config{Version: "1.2.3", Revision: "abcdef", Node: "node-1", Board: board})
+	made, err := telemetry.New(telemetry.Config{Version: "1.2.3", Revision: "abcdef", Node: "node-1", Board: board, ConfigWarnings: 3})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, made.Shutdown(context.Background())) })
 	return made, board
@@ -72,7 +72,8 @@ func TestAgentsOwnMetrics(t *testing.T) {
 	require.Contains(t, strings.Join(slices.Collect(maps.Keys(series)), "\n"),
 		`otelnpd_build_info{goversion="go1.`)
 	require.Equal(t, "1", series[`target_info{k8s_node_name="node-1",service_name="otelnpd",service_version="1.2.3"}`])
-	require.Len(t, series, 10, "an idle agent has few series")
+	require.Equal(t, "3", series["otelnpd_config_warnings"])
+	require.Len(t, series, 11, "an idle agent has few series")
 
 	board.Set(pipeline.KindReceiver, pipeline.ID{Type: "kmsg"}, pipeline.Status{State: pipeline.ComponentDegraded})
 	require.Equal(t, "0", gather(t, made.Gatherer())[`otelnpd_component_up{component="kmsg",kind="receiver"}`])
