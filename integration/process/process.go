@@ -93,6 +93,23 @@ func (p *Process) stop(t testing.TB) {
 	<-p.exited
 }
 
+// Kill ends the whole process group at once, as kill -9 does, and returns once it
+// has ended, or had before.
+func (p *Process) Kill(t testing.TB) {
+	t.Helper()
+	select {
+	case <-p.exited:
+		return
+	default:
+		_ = unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL)
+	}
+	select {
+	case <-p.exited:
+	case <-time.After(stopTimeout):
+		require.FailNow(t, p.name+" has survived SIGKILL", "for %s", stopTimeout)
+	}
+}
+
 // Name returns the name that the process was started under.
 func (p *Process) Name() string { return p.name }
 

@@ -32,3 +32,10 @@ func TestWait(t *testing.T) {
 	killed.Signal(t, os.Signal(syscall.SIGKILL))
 	require.Equal(t, -1, killed.Wait(t, 10*time.Second))
 }
+
+func TestKill(t *testing.T) {
+	p := Start(t, "sleep", exec.Command("sh", "-c", "trap '' TERM; sleep 60 & wait"))
+	p.Kill(t)
+	require.Equal(t, -1, p.Wait(t, time.Second))
+	p.Kill(t) // has ended before
+}

@@ -34,12 +34,14 @@ const (
 	Nobody = "nobody"
 )
 
-// Kubernetes is a running kube-apiserver with its etcd.
+// Kubernetes is a kube-apiserver with its etcd.
 type Kubernetes struct {
 	// URL is its base address, CAFile the certificate it is to be trusted by.
 	URL, CAFile string
 
-	client *http.Client
+	program, etcd, dir, address string
+	client                      *http.Client
+	server                      *process.Process
 }
 
 func kubernetesRecipe() (*recipe, error) {
@@ -82,21 +84,40 @@ func StartKubernetes(t testing.TB) *Kubernetes {
 	tokens := fmt.Sprintf("%s,%[1]s,1,\"system:masters\"\n%s,%[2]s,2\n%s,%[3]s,3\n", Admin, Detector, Nobody)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokens.csv"), []byte(tokens), 0o600))
 	address := process.FreeAddress(t)
-	p := process.Start(t, "kube-apiserver", exec.Command(filepath.Join(folder, "kube-apiserver"),
-		"--etcd-servers="+etcd,
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+portOf(t, address),
-		"--cert-dir="+filepath.Join(dir, "certificates"),
+	k := &Kubernetes{
+		URL: "https://" + address, CAFile: filepath.Join(dir, "certificates", "apiserver.crt"),
+		program: filepath.Join(folder, "kube-apiserver"), etcd: etcd, dir: dir, address: address,
+	}
+	k.Start(t)
+	k.Bind(t, Detector)
+	return k
+}
+
+// Start starts the kube-apiserver until t ends, the first time or again after Stop:
+// on the same port, with the same certificate and the same etcd. Nodes are not cached, so that a
+// [NodeWatch] can go on where the server was stopped.
+func (k *Kubernetes) Start(t testing.TB) {
+	t.Helper()
+	k.server = process.Start(t, "kube-apiserver", exec.Command(k.program,
+		"--etcd-servers="+k.etcd, "--watch-cache-sizes=nodes#0",
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+portOf(t, k.address),
+		"--cert-dir="+filepath.Join(k.dir, "certificates"),
 		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file="+filepath.Join(dir, "accounts.key"),
-		"--service-account-signing-key-file="+filepath.Join(dir, "accounts.key"),
+		"--service-account-key-file="+filepath.Join(k.dir, "accounts.key"),
+		"--service-account-signing-key-file="+filepath.Join(k.dir, "accounts.key"),
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=false",
-		"--token-auth-file="+filepath.Join(dir, "tokens.csv"),
+		"--token-auth-file="+filepath.Join(k.dir, "tokens.csv"),
 		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount"))
-	k := &Kubernetes{URL: "https://" + address, CAFile: filepath.Join(dir, "certificates", "apiserver.crt")}
-	p.WaitReady(t, k.ready)
-	k.bindDetector(t)
-	return k
+	t.Cleanup(func() { k.Stop(t) }) // politely it would wait for those who watch
+	k.server.WaitReady(t, k.ready)
+}
+
+// Stop kills the kube-apiserver: its port refuses connections from then on. etcd and
+// all that is stored stay.
+func (k *Kubernetes) Stop(t testing.TB) {
+	t.Helper()
+	k.server.Kill(t)
 }
 
 func startEtcd(t testing.TB, folder string) (url string) {
@@ -130,23 +151,12 @@ func (k *Kubernetes) ready(ctx context.Context) error {
 			return errors.New("the certificate is not complete yet")
 		}
 		k.client = &http.Client{Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2: true,
 		}}
 	}
 	headers := http.Header{"Authorization": {"Bearer " + Admin}}
 	return process.Answers200(k.client, k.URL+"/readyz", headers)(ctx)
-}
-
-// bindDetector gives the detector NPD's role, which the server makes itself.
-func (k *Kubernetes) bindDetector(t testing.TB) {
-	t.Helper()
-	status, answer, err := k.Do(t.Context(), Admin, http.MethodPost,
-		"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "application/json", []byte(`{
-			"metadata": {"name": "detector"},
-			"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:node-problem-detector"},
-			"subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "detector"}]}`))
-	require.NoError(t, err)
-	require.Equal(t, http.StatusCreated, status, "%s", answer)
 }
 
 // Do sends a request as a user and returns the answer.

@@ -1,7 +1,6 @@
 package servers
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,32 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-func TestKubernetes(t *testing.T) {
-	k := StartKubernetes(t)
-	status, answer, err := k.Do(t.Context(), Admin, http.MethodPost, "/api/v1/nodes", "application/json",
-		[]byte(`{"metadata": {"name": "node-1"}}`))
-	require.NoError(t, err)
-	require.Equal(t, http.StatusCreated, status, "%s", answer)
-
-	patch := []byte(`{"status": {"conditions": [{"type": "KernelDeadlock", "status": "True", "reason": "DockerHung",
-		"message": "task docker is blocked", "lastTransitionTime": "2026-01-02T03:04:05Z"}]}}`)
-	const path, strategic = "/api/v1/nodes/node-1/status", "application/strategic-merge-patch+json"
-	status, answer, err = k.Do(t.Context(), Nobody, http.MethodPatch, path, strategic, patch)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusForbidden, status, "%s", answer)
-
-	status, answer, err = k.Do(t.Context(), Detector, http.MethodPatch, path, strategic, patch)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, status, "%s", answer)
-	var node struct {
-		Status struct {
-			Conditions []struct{ Type, Status, Reason string }
-		}
-	}
-	require.NoError(t, json.Unmarshal(answer, &node))
-	require.Contains(t, node.Status.Conditions, struct{ Type, Status, Reason string }{"KernelDeadlock", "True", "DockerHung"})
-}
 
 func TestCollector(t *testing.T) {
 	c := StartCollector(t)
