@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,71 +16,6 @@ import (
 
 	"github.com/otelnpd/otelnpd/integration/process"
 )
-
-// Settings are where one agent of a test listens. Its configuration is made from
-// them.
-type Settings struct {
-	// Status and Metrics are addresses (HOST:PORT), Socket is the operator's.
-	Status, Metrics, Socket string
-	// Lookback of the receiver kmsg: boot, or a duration.
-	Lookback string
-	// Conditions are the top-level key conditions, and Rules more keys of the
-	// processor rules, in YAML flow style.
-	Conditions, Rules string
-}
-
-// NewSettings returns settings with free ports and a lookback of 0s: what was in
-// the kernel's log before, of other tests for example, does not count.
-func NewSettings(t testing.TB) Settings {
-	t.Helper()
-	return Settings{
-		Status: process.FreeAddress(t), Metrics: process.FreeAddress(t),
-		Socket: filepath.Join(shortTempDir(t), "otelnpd.sock"), Lookback: "0s",
-	}
-}
-
-// shortTempDir is a temporary directory whose path leaves room for a socket's name:
-// t.TempDir's contains the test's.
-func shortTempDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "otelnpd-") //nolint:usetesting // see above
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
-// YAML returns the configuration: the kernel's log, the kernel pack, all exporters.
-func (s Settings) YAML() string {
-	rules := ""
-	if s.Rules != "" {
-		rules = ", " + s.Rules
-	}
-	conditions := ""
-	if s.Conditions != "" {
-		conditions = "conditions: " + s.Conditions + "\n"
-	}
-	return conditions + `receivers:
-  kmsg: {lookback: ` + s.Lookback + `}
-processors:
-  rules: {packs: [kernel]` + rules + `}
-exporters:
-  console: {output: json}
-  prometheus: {endpoint: '` + s.Metrics + `'}
-  status: {endpoint: '` + s.Status + `', stall_limit: 1s}
-service:
-  socket: '` + s.Socket + `'
-  pipelines:
-    logs: {receivers: [kmsg], exporters: [console, prometheus, status]}
-`
-}
-
-// WriteConfig writes the configuration into a file and returns its path.
-func (s Settings) WriteConfig(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "otelnpd.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(s.YAML()), 0o644))
-	return path
-}
 
 // Agent is a running agent.
 type Agent struct {

@@ -1,0 +1,101 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelnpd/otelnpd/integration/process"
+)
+
+// Settings are what one agent of a test is configured with. They may be used again,
+// by an agent that is to be taken for the same one after a restart.
+type Settings struct {
+	// Status and Metrics are addresses (HOST:PORT), Socket is the operator's.
+	Status, Metrics, Socket string
+	// Run is the host's run directory, of which only the tests know.
+	Run string
+	// Node is the node's name; empty: the host's.
+	Node string
+	// Lookback of the receiver kmsg: boot, or a duration.
+	Lookback string
+	// Packs of rules, with commas.
+	Packs string
+	// Conditions are the top-level key conditions, and Rules more keys of the
+	// processor rules, in YAML flow style.
+	Conditions, Rules string
+	// Kubernetes are the keys of the exporter kubernetes, in YAML flow style; empty:
+	// there is none.
+	Kubernetes string
+}
+
+// NewSettings returns settings with free ports, the kernel pack and a lookback of
+// 0s: what was in the kernel's log before, of other tests for example, does not
+// count.
+func NewSettings(t testing.TB) Settings {
+	t.Helper()
+	run := shortTempDir(t)
+	return Settings{
+		Status: process.FreeAddress(t), Metrics: process.FreeAddress(t),
+		Run: run, Socket: filepath.Join(run, "otelnpd.sock"), Lookback: "0s", Packs: "kernel",
+	}
+}
+
+// shortTempDir is a temporary directory whose path leaves room for a socket's name:
+// t.TempDir's contains the test's.
+func shortTempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "otelnpd-") //nolint:usetesting // see above
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// YAML returns the configuration: the kernel's log to all exporters.
+func (s Settings) YAML() string {
+	rules := ""
+	if s.Rules != "" {
+		rules = ", " + s.Rules
+	}
+	conditions, kubernetes, exporters := "", "", "console, prometheus, status"
+	if s.Conditions != "" {
+		conditions = "conditions: " + s.Conditions + "\n"
+	}
+	if s.Kubernetes != "" {
+		kubernetes = "  kubernetes: " + s.Kubernetes + "\n"
+		exporters += ", kubernetes"
+	}
+	return conditions + `receivers:
+  kmsg: {lookback: ` + s.Lookback + `}
+processors:
+  rules: {packs: [` + s.Packs + `]` + rules + `}
+exporters:
+  console: {output: json}
+  prometheus: {endpoint: '` + s.Metrics + `'}
+  status: {endpoint: '` + s.Status + `', stall_limit: 1s}
+` + kubernetes + `service:
+  node: '` + s.Node + `'
+  host: {run: '` + s.Run + `'}
+  socket: '` + s.Socket + `'
+  pipelines:
+    logs: {receivers: [kmsg], exporters: [` + exporters + `]}
+`
+}
+
+// WriteConfig writes the configuration into a file and returns its path.
+func (s Settings) WriteConfig(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "otelnpd.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(s.YAML()), 0o644))
+	return path
+}
+
+// KubernetesKeys are keys of the exporter kubernetes: a kubeconfig's path, and more
+// in YAML flow style, without braces.
+func KubernetesKeys(kubeconfig string, more ...string) string {
+	keys := append([]string{"apiserver: {credentials: kubeconfig, kubeconfig: '" + kubeconfig + "'}"}, more...)
+	return "{" + strings.Join(keys, ", ") + "}"
+}
