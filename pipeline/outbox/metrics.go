@@ -30,26 +30,21 @@ func New[T any](id pipeline.ID, meter metric.Meter, maxBytes int, reasons ...str
 }
 
 type metrics struct {
+	*Gauge
+
 	exporter attribute.KeyValue
 	sent     metric.Int64Counter
 	dropped  metric.Int64Counter
-	length   metric.Int64UpDownCounter
-	size     metric.Int64UpDownCounter
-	only     metric.MeasurementOption // the exporter as the only attribute
 }
 
 func newMetrics(id pipeline.ID, meter metric.Meter, reasons []string) (*metrics, error) {
-	exporter := attribute.String("exporter", id.String())
-	m := &metrics{exporter: exporter, only: metric.WithAttributeSet(attribute.NewSet(exporter))}
-	var errs [4]error
+	m := &metrics{exporter: attribute.String("exporter", id.String())}
+	var errs [3]error
 	m.sent, errs[0] = meter.Int64Counter("otelnpd.exporter.sent_records", metric.WithUnit("{record}"),
 		metric.WithDescription("Records that an exporter has delivered."))
 	m.dropped, errs[1] = meter.Int64Counter("otelnpd.exporter.dropped_records", metric.WithUnit("{record}"),
 		metric.WithDescription("Records that an exporter had to drop, by reason."))
-	m.length, errs[2] = meter.Int64UpDownCounter("otelnpd.exporter.queue_length", metric.WithUnit("{record}"),
-		metric.WithDescription("Records in an exporter's outbox."))
-	m.size, errs[3] = meter.Int64UpDownCounter("otelnpd.exporter.queue_size", metric.WithUnit("By"),
-		metric.WithDescription("Bytes in an exporter's outbox."))
+	m.Gauge, errs[2] = NewGauge(id, meter)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -57,14 +52,39 @@ func newMetrics(id pipeline.ID, meter metric.Meter, reasons []string) (*metrics,
 		m.drop(reason, 0)
 	}
 	m.sent.Add(context.Background(), 0, m.only)
-	m.queue(0, 0)
 	return m, nil
 }
 
-// queue notes that the outbox holds so many records and bytes more.
-func (m *metrics) queue(records, bytes int) {
-	m.length.Add(context.Background(), int64(records), m.only)
-	m.size.Add(context.Background(), int64(bytes), m.only)
+// Gauge shows how full an exporter's queue is, for exporters that keep one of
+// their own. It is safe for concurrent use.
+type Gauge struct {
+	length metric.Int64UpDownCounter
+	size   metric.Int64UpDownCounter
+	only   metric.MeasurementOption // the exporter as the only attribute
+}
+
+// NewGauge returns the gauge of an empty queue, by the exporter's meter:
+//
+//	otelnpd.exporter.queue_length{exporter}
+//	otelnpd.exporter.queue_size{exporter}, in bytes
+func NewGauge(id pipeline.ID, meter metric.Meter) (*Gauge, error) {
+	g := &Gauge{only: metric.WithAttributeSet(attribute.NewSet(attribute.String("exporter", id.String())))}
+	var errs [2]error
+	g.length, errs[0] = meter.Int64UpDownCounter("otelnpd.exporter.queue_length", metric.WithUnit("{record}"),
+		metric.WithDescription("Records in an exporter's outbox."))
+	g.size, errs[1] = meter.Int64UpDownCounter("otelnpd.exporter.queue_size", metric.WithUnit("By"),
+		metric.WithDescription("Bytes in an exporter's outbox."))
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	g.Add(0, 0)
+	return g, nil
+}
+
+// Add notes that the queue holds so many records and bytes more, or less.
+func (g *Gauge) Add(records, bytes int) {
+	g.length.Add(context.Background(), int64(records), g.only)
+	g.size.Add(context.Background(), int64(bytes), g.only)
 }
 
 func (m *metrics) send(n int) {

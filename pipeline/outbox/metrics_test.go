@@ -67,3 +67,14 @@ func TestMetrics(t *testing.T) {
 		"otelnpd.exporter.dropped_records/shutdown": 1, "otelnpd.exporter.dropped_records/forbidden": 1,
 	}, figures(t, reader), "every record is sent, dropped for a reason, or still there")
 }
+
+func TestGauge(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	gauge, err := outbox.NewGauge(pipeline.ID{Type: "kubernetes", Name: "2"}, meter)
+	require.NoError(t, err)
+	require.Equal(t, map[string]int64{"otelnpd.exporter.queue_length": 0, "otelnpd.exporter.queue_size": 0}, figures(t, reader))
+	gauge.Add(3, 300)
+	gauge.Add(-1, -100)
+	require.Equal(t, map[string]int64{"otelnpd.exporter.queue_length": 2, "otelnpd.exporter.queue_size": 200}, figures(t, reader))
+}

@@ -150,7 +150,7 @@ func (o *Outbox[T]) evict() {
 func (o *Outbox[T]) hold(records, bytes int) {
 	o.records += records
 	o.bytes += bytes
-	o.metrics.queue(records, bytes)
+	o.metrics.Add(records, bytes)
 	if bytes < 0 {
 		signal(o.freed)
 	}
