@@ -1,0 +1,91 @@
+package npd
+
+import (
+	"strconv"
+	"time"
+)
+
+const (
+	minHeartbeat = time.Second // of exporters/kubernetes
+	// The rates of client-go where none is set (rest.DefaultQPS, rest.DefaultBurst),
+	// and one that is no bound, for its negative rate.
+	clientQPS   = 5
+	clientBurst = 10
+	unbounded   = 100_000
+)
+
+// exporters makes the section and the list of their ids. The console shows in the
+// container's log what node-problem-detector logs.
+func (c *converter) exporters() (section *node, ids []string) {
+	o := c.options
+	var entries []entry
+	add := func(on bool, id string, value *node) {
+		if on {
+			entries, ids = append(entries, entry{key: id, value: value}), append(ids, id)
+		}
+	}
+	add(o.tellsKubernetes(), "kubernetes", c.kubernetes())
+	add(o.servesMetrics(), "prometheus", flow(entry{key: "endpoint", value: text(joined(o.PrometheusAddress, o.PrometheusPort))}))
+	add(o.servesStatus(), "status", flow(
+		entry{key: "endpoint", value: text(joined(o.Address, o.Port))},
+		entry{key: "pprof", value: boolean(true)},
+	))
+	add(true, "console", flow(entry{key: "output", value: text("text")}))
+	return block(entries...), ids
+}
+
+func (c *converter) kubernetes() *node {
+	o := c.options
+	qps, burst := o.rates()
+	access := &o.apiserver
+	return block(
+		entry{key: "apiserver", value: block(
+			entry{key: "credentials", value: text(access.credentials)},
+			entry{key: "kubeconfig", value: optional(access.kubeconfig)},
+			entry{key: "server", value: optional(access.server)},
+			entry{key: "insecure_skip_verify", value: only(access.insecure, false)},
+			entry{key: "service_account_token", value: only(access.serviceAccount, false)},
+			entry{key: "qps", value: plain(strconv.FormatFloat(qps, 'f', -1, 32))},
+			entry{key: "burst", value: plain(strconv.Itoa(burst))},
+		)},
+		entry{key: "wait", value: flow(
+			entry{key: "interval", value: plain(short(o.APIServerWaitInterval))},
+			entry{key: "timeout", value: plain(short(max(o.APIServerWaitTimeout, 0)))},
+		)},
+		entry{key: "heartbeat_period", value: plain(short(max(o.HeartbeatPeriod, minHeartbeat)))},
+		entry{key: "node_conditions", value: boolean(o.UpdateNodeConditions)},
+		entry{key: "events", value: flow(
+			entry{key: "enabled", value: boolean(o.WriteEvents)},
+			entry{key: "namespace", value: optional(o.EventNamespace)},
+		)},
+	)
+}
+
+// rates are the bounds on requests as client-go reads them.
+func (o *Options) rates() (qps float64, burst int) {
+	qps, burst = o.KubeAPIQPS, o.KubeAPIBurst
+	if qps == 0 {
+		qps = clientQPS
+	}
+	if burst == 0 {
+		burst = clientBurst
+	}
+	if qps < 0 {
+		return unbounded, unbounded
+	}
+	return qps, burst
+}
+
+// kubernetesFlags warns of flags of the Kubernetes exporter that are odd.
+func (c *converter) kubernetesFlags() {
+	o := c.options
+	if o.HeartbeatPeriod < minHeartbeat {
+		c.warn("--k8s-exporter-heartbeat-period: %s is too short: conditions are told every %s", o.HeartbeatPeriod, minHeartbeat)
+	}
+	if o.KubeAPIQPS == 0 || o.KubeAPIBurst == 0 {
+		c.warn("--kube-api-qps, --kube-api-burst: 0 stands for the client's own %d and %d", clientQPS, clientBurst)
+	}
+	for _, part := range o.apiserver.ignored {
+		c.warn("--apiserver-override: %s has no effect: leave it out", part)
+	}
+}

@@ -1,0 +1,112 @@
+package npd
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+const kmsgPath = "/dev/kmsg"
+
+// kmsg makes the receiver of the kernel's log.
+func kmsg(m *monitor, file object) {
+	unskipped(file, "kmsg")
+	unread(file.texts("pluginConfig"), "kmsg")
+	m.receiver = "kmsg"
+	m.settings = flow(
+		entry{key: "path", value: text(kmsgLogPath(file))},
+		entry{key: "lookback", value: plain(lookback(file))},
+		entry{key: "delay", value: delay(file)},
+	)
+}
+
+// kmsgLogPath is the file to read. node-problem-detector reads /dev/kmsg whatever
+// the key says.
+func kmsgLogPath(file object) string {
+	path := file.text("logPath")
+	switch {
+	case path == "":
+		return kmsgPath
+	case !filepath.IsAbs(path):
+		file.at("logPath").warn("%s is no absolute path: %s is read, as node-problem-detector does", quoted(path), kmsgPath)
+		return kmsgPath
+	case filepath.Clean(path) != kmsgPath:
+		file.at("logPath").warn("%s is read, where node-problem-detector reads %s whatever stands here: write %s unless you mean it", quoted(path), kmsgPath, kmsgPath)
+	}
+	return path
+}
+
+// lookback is how far to read back at start.
+func lookback(file object) string {
+	switch back := file.duration("lookback", 0, true); {
+	case back < 0:
+		file.at("lookback").warn("%s is negative: lines from now on are read", back)
+		return "now"
+	case back == 0:
+		return "now"
+	default:
+		return short(back)
+	}
+}
+
+// delay is the time after the boot that is skipped.
+func delay(file object) *node {
+	after := file.duration("delay", 0, true)
+	if after < 0 {
+		file.at("delay").warn("%s is negative: it has no effect", after)
+	}
+	if after <= 0 {
+		return nil
+	}
+	return plain(short(after))
+}
+
+// checkStart checks from where on a monitor reads.
+func checkStart(file object) {
+	lookback(file)
+	delay(file)
+}
+
+// short writes a time as people do: 5m, not 5m0s.
+func short(d time.Duration) string {
+	written := d.String()
+	if strings.HasSuffix(written, "m0s") {
+		written = strings.TrimSuffix(written, "0s")
+	}
+	if strings.HasSuffix(written, "h0m") {
+		written = strings.TrimSuffix(written, "0m")
+	}
+	return written
+}
+
+// journald checks a monitor of the journal, which this version does not read.
+func journald(m *monitor, file object) {
+	unskipped(file, "journald")
+	checkStart(file)
+	config := file.texts("pluginConfig")
+	unread(config, "journald", "source")
+	if config["source"].text == "" {
+		file.at("pluginConfig").warn("source is missing: node-problem-detector does not start this monitor; write {\"source\": IDENTIFIER}, for example kubelet")
+	}
+	*m = *unavailable(file.jsonValue, m.origin, "the journal cannot be read by this version", m.conditions)
+}
+
+// filelog checks a monitor of a text file, which this version does not read.
+func filelog(m *monitor, file object) {
+	checkStart(file)
+	config := file.texts("pluginConfig")
+	unread(config, "filelog", "timestamp", "message", "timestampFormat")
+	for _, key := range []string{"timestamp", "message", "timestampFormat"} {
+		v := config[key]
+		if v.text == "" {
+			file.at("pluginConfig").warn("%s is missing: node-problem-detector takes no line without it", key)
+		} else if _, err := regexp.Compile(v.text); err != nil && key != "timestampFormat" {
+			v.fail("%s", patternFault(v.text, err))
+		}
+	}
+	if file.text("logPath") == "" {
+		file.at("logPath").warn("is missing: node-problem-detector does not start this monitor; write the path of the file")
+	}
+	*m = *unavailable(file.jsonValue, m.origin, "text files cannot be read by this version", m.conditions)
+}
