@@ -51,7 +51,7 @@ func newMetrics(id pipeline.ID, meter metric.Meter, reasons []string) (*metrics,
 	for _, reason := range reasons {
 		m.drop(reason, 0)
 	}
-	m.sent.Add(context.Background(), 0, m.only)
+	m.sent.Add(context.Background(), 0, m.only...)
 	return m, nil
 }
 
@@ -60,7 +60,7 @@ func newMetrics(id pipeline.ID, meter metric.Meter, reasons []string) (*metrics,
 type Gauge struct {
 	length metric.Int64UpDownCounter
 	size   metric.Int64UpDownCounter
-	only   metric.MeasurementOption // the exporter as the only attribute
+	only   []metric.AddOption // the exporter as the only attribute
 }
 
 // NewGauge returns the gauge of an empty queue, by the exporter's meter:
@@ -68,7 +68,7 @@ type Gauge struct {
 //	otelnpd.exporter.queue_length{exporter}
 //	otelnpd.exporter.queue_size{exporter}, in bytes
 func NewGauge(id pipeline.ID, meter metric.Meter) (*Gauge, error) {
-	g := &Gauge{only: metric.WithAttributeSet(attribute.NewSet(attribute.String("exporter", id.String())))}
+	g := &Gauge{only: []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("exporter", id.String())))}}
 	var errs [2]error
 	g.length, errs[0] = meter.Int64UpDownCounter("otelnpd.exporter.queue_length", metric.WithUnit("{record}"),
 		metric.WithDescription("Records in an exporter's outbox."))
@@ -83,12 +83,12 @@ func NewGauge(id pipeline.ID, meter metric.Meter) (*Gauge, error) {
 
 // Add notes that the queue holds so many records and bytes more, or less.
 func (g *Gauge) Add(records, bytes int) {
-	g.length.Add(context.Background(), int64(records), g.only)
-	g.size.Add(context.Background(), int64(bytes), g.only)
+	g.length.Add(context.Background(), int64(records), g.only...)
+	g.size.Add(context.Background(), int64(bytes), g.only...)
 }
 
 func (m *metrics) send(n int) {
-	m.sent.Add(context.Background(), int64(n), m.only)
+	m.sent.Add(context.Background(), int64(n), m.only...)
 }
 
 func (m *metrics) drop(reason string, n int) {

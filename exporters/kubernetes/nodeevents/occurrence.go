@@ -106,11 +106,9 @@ func (o *occurrence) tell(reason, text, source string) {
 // where one became active or changed, else the one that the condition now shows,
 // be it another cause's or the healthy one.
 func transitionReason(t *pipeline.Transition) string {
-	switch t.Kind {
-	case pipeline.TransitionActivation, pipeline.TransitionMessage:
-		if t.Cause.Reason != "" {
-			return t.Cause.Reason
-		}
+	ofCause := t.Kind == pipeline.TransitionActivation || t.Kind == pipeline.TransitionMessage
+	if ofCause && t.Cause.Reason != "" {
+		return t.Cause.Reason
 	}
 	return t.Condition.Reason
 }

@@ -87,7 +87,7 @@ func (w *world) answer(t *rapid.T, v verdict, lost bool) {
 	}
 	if v != again && w.open.summary != nil {
 		var n int64
-		_, err := fmt.Sscanf(w.open.event.Message, "%d occurrences", &n)
+		_, err := fmt.Sscanf(w.open.event.Message, "Occurrences without an Event: %d", &n)
 		require.NoError(t, err)
 		w.summed += n
 	}

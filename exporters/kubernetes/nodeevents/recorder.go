@@ -67,6 +67,8 @@ func New(config Config, options Options) (*Recorder, error) {
 
 // Record takes in what of a batch is to be told. It never waits and keeps nothing
 // of the batch. The error is ErrClosed.
+//
+//nolint:contextcheck // counting needs no context
 func (r *Recorder) Record(_ context.Context, batch []pipeline.Record) error {
 	floods, err := r.record(batch)
 	if floods {
@@ -99,11 +101,12 @@ func (r *Recorder) record(batch []pipeline.Record) (floods bool, err error) {
 }
 
 // SetNode says which Node the Events are about; they wait until it has been called
-// once. A new uid is that of a Node made anew: it holds from the next write on.
+// once. A new uid is that of a Node made anew: it holds from the next write on. An
+// empty one is none.
 func (r *Recorder) SetNode(uid string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if uid != r.ledger.nodeUID {
+	if uid != "" && uid != r.ledger.nodeUID {
 		r.ledger.setNode(uid)
 		r.changed()
 	}

@@ -17,6 +17,8 @@ const forbiddenPatience = time.Minute
 type sender struct{ backoff apiserver.Backoff }
 
 // Run writes Events, one after the other, until ctx ends.
+//
+//nolint:contextcheck // counting needs no context
 func (r *Recorder) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		d, wait := r.next(false)
@@ -31,6 +33,8 @@ func (r *Recorder) Run(ctx context.Context) {
 // Drain closes the recorder and writes what is left, as far as ctx lets, without
 // regard to budgets. What cannot be written is counted as suppressed, and is an
 // error. It is called once Run has returned.
+//
+//nolint:contextcheck // counting needs no context
 func (r *Recorder) Drain(ctx context.Context) error {
 	r.Close()
 	for ctx.Err() == nil {
@@ -69,6 +73,8 @@ func (r *Recorder) abandon() int64 {
 }
 
 // deliver tries once, and after an error that may pass waits for the next try.
+//
+//nolint:contextcheck // counting needs no context
 func (r *Recorder) deliver(ctx context.Context, d *delivery) {
 	if d.summary != nil && !d.summary.logged {
 		d.summary.logged = true
