@@ -9,16 +9,17 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline/condition"
 )
 
-// find reads the Node until it is there; nil means that ctx has ended.
+// find reads the Node until it is there; nil means that ctx has ended first.
 func (p *Patcher) find(ctx context.Context) *apiserver.Node {
 	begun, warned := time.Now(), false
 	for {
 		node, err := p.options.API.Node(ctx, p.options.Node)
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err == nil {
 			return node
+		}
+		if ctx.Err() != nil {
+			p.cutOff = true
+			return nil
 		}
 		p.options.Status(err)
 		if waited := time.Since(begun); !warned && waited >= p.config.WaitTimeout {

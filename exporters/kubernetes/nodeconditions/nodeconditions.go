@@ -87,6 +87,8 @@ type Patcher struct {
 	backoff apiserver.Backoff
 	// uid is the Node's; empty until it is seen.
 	uid string
+	// cutOff: ctx ended while the Node was read first.
+	cutOff bool
 	// written is the mark that is known to be in the run directory.
 	written mark
 	// markFailed: the marker could not be written, which has been logged.

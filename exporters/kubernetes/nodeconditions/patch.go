@@ -106,9 +106,16 @@ func (p *Patcher) patch(ctx context.Context, c content) error {
 	return nil
 }
 
-// Flush tells the Node, with one request, what it has not been told yet, if it
-// may be told anything. It is called after Run has returned.
+// Flush ends what Run has left undone, and is called after it. A first reading of
+// the Node that the end of ctx cut off is made once more, for those who wait for
+// the UID; and if the Node may be told anything, it is told, with one request,
+// what it has not been told yet.
 func (p *Patcher) Flush(ctx context.Context) error {
+	if p.cutOff {
+		p.cutOff = false
+		_ = p.readAgain(ctx) // it was never taken over: those who wait say what is lost
+		return nil
+	}
 	select {
 	case <-p.options.Conditions.Settled():
 	default:

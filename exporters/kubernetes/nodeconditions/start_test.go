@@ -107,10 +107,9 @@ func TestWhileTheNodeIsWaitedFor(t *testing.T) {
 
 func TestStopsWhileItWaits(t *testing.T) {
 	for name, change := range map[string]func(*cluster){
-		"for the Node":        func(c *cluster) { c.create("") },
-		"for the backlog":     func(*cluster) {},
-		"for an answer":       func(c *cluster) { c.answer(hang) },
-		"without a goroutine": func(c *cluster) { c.answer(fail("GET", apiError(apiserver.NoCredentials, 0))) },
+		"for the Node":    func(c *cluster) { c.create("") },
+		"for credentials": func(c *cluster) { c.answer(fail("GET", apiError(apiserver.NoCredentials, 0))) },
+		"for the backlog": func(*cluster) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -126,6 +125,23 @@ func TestStopsWhileItWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestFirstReadingThatIsCutOffIsMadeOnceMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		c.answer(hang)
+		l := newLab(t, c)
+		l.settle()
+		l.stop()
+		require.Empty(t, l.statuses(), "that it ends is no error")
+		c.answer(nil)
+		require.NoError(t, l.patcher.Flush(t.Context()))
+		require.Equal(t, []string{get + " !", get}, c.all())
+		require.Equal(t, []string{"uid-1"}, l.uids(), "Events are waiting for it")
+		require.NoError(t, l.patcher.Flush(t.Context()))
+		require.Len(t, c.all(), 2, "the conditions were never taken over")
+	})
 }
 
 // life is an agent that reported a hung task and ended.

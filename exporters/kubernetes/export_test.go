@@ -1,0 +1,4 @@
+package kubernetes
+
+// CodeName is an HTTP status as an attribute.
+var CodeName = codeName
