@@ -44,6 +44,11 @@ func (o *Options) Convert(form Form) (*Conversion, error) {
 	if len(errs) > 0 {
 		return nil, errs.Sorted()
 	}
+	return c.finish()
+}
+
+// finish makes the configuration of all that was read.
+func (c *converter) finish() (*Conversion, error) {
 	c.name()
 	c.declare()
 	yaml, err := c.document()
@@ -139,6 +144,11 @@ func (c *converter) file(path string, read reader) strictyaml.Errors {
 	if len(s.errs) > 0 {
 		return s.errs
 	}
+	return c.content(s, read)
+}
+
+// content takes the content of a file.
+func (c *converter) content(s *source, read reader) strictyaml.Errors {
 	root, ok := s.parse()
 	if !ok {
 		return s.errs

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
+// The bounds of exporters/kubernetes, and the rates of client-go where none is set
+// (rest.DefaultQPS, rest.DefaultBurst).
 const (
-	minHeartbeat = time.Second // of exporters/kubernetes
-	// The rates of client-go where none is set (rest.DefaultQPS, rest.DefaultBurst),
-	// and one that is no bound, for its negative rate.
-	clientQPS   = 5
-	clientBurst = 10
-	unbounded   = 100_000
+	minHeartbeat    = time.Second
+	minWaitInterval = 100 * time.Millisecond
+	clientQPS       = 5
+	clientBurst     = 10
 )
 
 // exporters makes the section and the list of their ids. The console shows in the
@@ -49,7 +49,7 @@ func (c *converter) kubernetes() *node {
 			entry{key: "burst", value: plain(strconv.Itoa(burst))},
 		)},
 		entry{key: "wait", value: flow(
-			entry{key: "interval", value: plain(short(o.APIServerWaitInterval))},
+			entry{key: "interval", value: plain(short(max(o.APIServerWaitInterval, minWaitInterval)))},
 			entry{key: "timeout", value: plain(short(max(o.APIServerWaitTimeout, 0)))},
 		)},
 		entry{key: "heartbeat_period", value: plain(short(max(o.HeartbeatPeriod, minHeartbeat)))},
@@ -61,7 +61,8 @@ func (c *converter) kubernetes() *node {
 	)
 }
 
-// rates are the bounds on requests as client-go reads them.
+// rates are the bounds on requests as client-go reads them. For it a rate below 0
+// is none, for the exporter 0 is.
 func (o *Options) rates() (qps float64, burst int) {
 	qps, burst = o.KubeAPIQPS, o.KubeAPIBurst
 	if qps == 0 {
@@ -70,10 +71,7 @@ func (o *Options) rates() (qps float64, burst int) {
 	if burst == 0 {
 		burst = clientBurst
 	}
-	if qps < 0 {
-		return unbounded, unbounded
-	}
-	return qps, burst
+	return max(qps, 0), max(burst, 0)
 }
 
 // kubernetesFlags warns of flags of the Kubernetes exporter that are odd.
@@ -81,6 +79,9 @@ func (c *converter) kubernetesFlags() {
 	o := c.options
 	if o.HeartbeatPeriod < minHeartbeat {
 		c.warn("--k8s-exporter-heartbeat-period: %s is too short: conditions are told every %s", o.HeartbeatPeriod, minHeartbeat)
+	}
+	if o.APIServerWaitInterval < minWaitInterval {
+		c.warn("--apiserver-wait-interval: %s is too short: the Node is asked for every %s", o.APIServerWaitInterval, minWaitInterval)
 	}
 	if o.KubeAPIQPS == 0 || o.KubeAPIBurst == 0 {
 		c.warn("--kube-api-qps, --kube-api-burst: 0 stands for the client's own %d and %d", clientQPS, clientBurst)

@@ -2,7 +2,6 @@ package npd_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/otelnpd/otelnpd/config/npd"
 	"github.com/otelnpd/otelnpd/config/packs"
 	"github.com/otelnpd/otelnpd/exporters/console"
+	"github.com/otelnpd/otelnpd/exporters/kubernetes"
 	"github.com/otelnpd/otelnpd/exporters/prometheus"
 	"github.com/otelnpd/otelnpd/exporters/status"
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -31,38 +31,9 @@ func factories() pipeline.Factories {
 		},
 		Exporters: map[string]pipeline.ExporterFactory{
 			console.Type: console.NewFactory(nil, false), prometheus.Type: prometheus.NewFactory(nil),
-			status.Type: status.NewFactory(status.Sources{}), "kubernetes": kubernetesFactory(),
+			status.Type: status.NewFactory(status.Sources{}), kubernetes.Type: kubernetes.NewFactory(nil),
 		},
 	}
-}
-
-// kubernetesConfig has the keys of the Kubernetes exporter.
-type kubernetesConfig struct {
-	APIServer struct {
-		Credentials         string  `yaml:"credentials"`
-		Kubeconfig          string  `yaml:"kubeconfig"`
-		Server              string  `yaml:"server"`
-		InsecureSkipVerify  bool    `yaml:"insecure_skip_verify"`
-		ServiceAccountToken bool    `yaml:"service_account_token"`
-		QPS                 float64 `yaml:"qps"`
-		Burst               int     `yaml:"burst"`
-	} `yaml:"apiserver"`
-	Wait struct {
-		Interval time.Duration `yaml:"interval"`
-		Timeout  time.Duration `yaml:"timeout"`
-	} `yaml:"wait"`
-	HeartbeatPeriod time.Duration `yaml:"heartbeat_period"`
-	NodeConditions  bool          `yaml:"node_conditions"`
-	Events          struct {
-		Enabled   bool   `yaml:"enabled"`
-		Namespace string `yaml:"namespace"`
-	} `yaml:"events"`
-}
-
-func (*kubernetesConfig) Validate() error { return nil }
-
-func kubernetesFactory() pipeline.ExporterFactory {
-	return pipeline.ExporterFactory{Type: "kubernetes", DefaultConfig: func() pipeline.Config { return &kubernetesConfig{} }}
 }
 
 // requireParses reads what was made of a command line as the agent will.

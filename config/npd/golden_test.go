@@ -25,7 +25,7 @@ var goldenFiles = map[string]string{
 	"twice":         "--system-log-monitors=testdata/mounts.json,testdata/mounts.json",
 	"no_exporters":  "--config.system-log-monitor=testdata/kernel.json --k8s-exporter-write-events=false --k8s-exporter-update-node-conditions=false --prometheus-port=0 --port=0",
 	"all_flags":     "--config.system-log-monitor=testdata/kernel.json --apiserver-override=https://10.0.0.1:6443?inClusterConfig=false&auth=/etc/kubeconfig&insecure=true&useServiceAccount=true --apiserver-wait-timeout=90s --apiserver-wait-interval=1s --k8s-exporter-heartbeat-period=1h --k8s-exporter-update-node-conditions=false --event-namespace=kube-system --kube-api-qps=2.5 --kube-api-burst=7 --hostname-override=node-1 --address=:: --port=1 --prometheus-address=0.0.0.0 --prometheus-port=2",
-	"odd_flags":     "--config.system-log-monitor=testdata/kernel.json --k8s-exporter-heartbeat-period=0s --kube-api-qps=0 --kube-api-burst=0 --apiserver-wait-timeout=-1s unexpected",
+	"odd_flags":     "--config.system-log-monitor=testdata/kernel.json --k8s-exporter-heartbeat-period=0s --apiserver-wait-interval=1ms --kube-api-qps=0 --kube-api-burst=0 --apiserver-wait-timeout=-1s unexpected",
 	"without_bound": "--config.system-log-monitor=testdata/kernel.json --kube-api-qps=-1",
 }
 

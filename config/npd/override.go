@@ -53,6 +53,9 @@ func (o *Options) validateOverride() {
 	inCluster := boolean(uriInCluster, true)
 	a.insecure, a.serviceAccount = boolean(uriInsecure, false), boolean(uriServiceAccount, false)
 	if uri.Scheme != "" && uri.Host != "" {
+		if uri.Hostname() == "" {
+			o.fault(flag, "%q names no host: write https://HOST:PORT", uri.Host)
+		}
 		a.server = uri.Scheme + "://" + uri.Host
 	}
 	if a.server != "" && uri.Scheme != "http" && uri.Scheme != "https" {

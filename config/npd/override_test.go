@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelnpd/otelnpd/config/npd"
+	"github.com/otelnpd/otelnpd/exporters/kubernetes"
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
@@ -32,7 +33,7 @@ func TestAPIServerOverride(t *testing.T) {
 			options := parseArguments(t, "--config.system-log-monitor=testdata/kernel.json", "--apiserver-override="+uri)
 			parsed, conversion := requireParses(t, options, npd.ForRunning)
 			require.Empty(t, flagWarnings(conversion))
-			got := parsed.Graph.Exporters[pipeline.ID{Type: "kubernetes"}].(*kubernetesConfig).APIServer
+			got := parsed.Graph.Exporters[pipeline.ID{Type: "kubernetes"}].(*kubernetes.Config).APIServer
 			require.Equal(t, want, access{got.Credentials, got.Kubeconfig, got.Server, got.InsecureSkipVerify, got.ServiceAccountToken})
 		})
 	}
@@ -61,6 +62,7 @@ func TestWrongOverrides(t *testing.T) {
 --apiserver-override: insecure=maybe cannot be read: write insecure=true or insecure=false
 --apiserver-override: useServiceAccount=2 cannot be read: write useServiceAccount=true or useServiceAccount=false`,
 		"?inClusterConfig=false": `--apiserver-override: "?inClusterConfig=false" names no apiserver: write https://HOST:PORT?inClusterConfig=false, or auth=KUBECONFIG behind it`,
+		"https://:1":             `--apiserver-override: ":1" names no host: write https://HOST:PORT`,
 		"ftp://h:1":              `--apiserver-override: "ftp" is neither http nor https: write https://HOST:PORT`,
 	} {
 		_, err := npd.Parse([]string{"--config.system-log-monitor=a.json", "--apiserver-override=" + uri})
