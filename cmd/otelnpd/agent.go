@@ -68,8 +68,10 @@ func newAgent(options agentOptions) (*agent, error) {
 }
 
 func (a *agent) makeStore() error {
+	cluster := kubernetesConfig(a.options.config.Graph)
 	a.store = condition.NewStore(condition.Options{
 		Clock: a.options.clock, Boot: a.options.boot, Node: a.options.node, Logger: a.logger,
+		ExpectSeed: cluster != nil && cluster.NodeConditions,
 	})
 	if err := a.store.Configure(&a.options.config.Conditions); err != nil {
 		return fmt.Errorf("configure the conditions: %w", err)

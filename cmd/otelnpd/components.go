@@ -5,6 +5,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/config/packs"
 	"github.com/otelnpd/otelnpd/exporters/console"
+	"github.com/otelnpd/otelnpd/exporters/kubernetes"
 	"github.com/otelnpd/otelnpd/exporters/prometheus"
 	"github.com/otelnpd/otelnpd/exporters/status"
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -14,6 +15,7 @@ import (
 	"github.com/otelnpd/otelnpd/processors/dedupe"
 	"github.com/otelnpd/otelnpd/processors/rules"
 	"github.com/otelnpd/otelnpd/receivers/kmsg"
+	"github.com/otelnpd/otelnpd/receivers/unavailable"
 )
 
 // shared is what several components of one agent work on.
@@ -28,13 +30,14 @@ type shared struct {
 // factories is the one list of what is built in.
 func factories(s shared) pipeline.Factories {
 	return pipeline.Factories{
-		Receivers: byType(receiverType, kmsg.NewFactory(s.kmsg)),
+		Receivers: byType(receiverType, kmsg.NewFactory(s.kmsg), unavailable.NewFactory()),
 		Processors: byType(processorType,
 			dedupe.NewFactory(),
 			rules.NewFactory(packs.FS),
 			conditions.NewFactory(s.store)),
 		Exporters: byType(exporterType,
 			console.NewFactory(s.console.writer, s.console.terminal, s.console.options...),
+			kubernetes.NewFactory(s.store),
 			prometheus.NewFactory(s.metrics),
 			status.NewFactory(s.status)),
 	}
@@ -44,6 +47,17 @@ func factories(s shared) pipeline.Factories {
 // from it.
 func configFactories() pipeline.Factories {
 	return factories(shared{})
+}
+
+// kubernetesConfig is the configuration of the exporter that writes the Node's
+// conditions, or else of one that tells Kubernetes at all; nil: there is none.
+func kubernetesConfig(graph pipeline.GraphConfig) (found *kubernetes.Config) {
+	for _, exporter := range graph.Exporters {
+		if own, ok := exporter.(*kubernetes.Config); ok && (found == nil || own.NodeConditions) {
+			found = own
+		}
+	}
+	return found
 }
 
 func byType[F any](typeOf func(F) string, list ...F) map[string]F {

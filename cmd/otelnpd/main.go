@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -23,7 +24,16 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
-	os.Exit(execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(execute(context.Background(), arguments(os.Args), os.Stdin, os.Stdout, os.Stderr))
+}
+
+// arguments are those of this program, which under the name of
+// node-problem-detector has that one's.
+func arguments(args []string) []string {
+	if filepath.Base(args[0]) == npdName {
+		return append([]string{npdName}, args[1:]...)
+	}
+	return args[1:]
 }
 
 // execute runs a command line and returns the exit code.
@@ -50,8 +60,8 @@ func newRootCommand() *cobra.Command {
 		Use:   "otelnpd",
 		Short: "Watch a node for problems and report them",
 		Long: `otelnpd watches one Linux node for problems (kernel, storage, memory, hardware)
-and tells everybody who should know: the console, Prometheus, and who asks its
-status page.
+and tells everybody who should know: Kubernetes, the console, Prometheus, and who
+asks its status page. It can take the place of node-problem-detector.
 
 It reads from receivers, judges by rules and conditions, and reports by
 exporters, all wired by one YAML file. Without a file it runs a built-in default
@@ -76,6 +86,8 @@ configuration on the kernel's log.`,
 		newConfigCommand(),
 		newConditionsCommand(),
 		newHealthcheckCommand(),
+		newNPDCommand(),
+		newUninstallCommand(),
 		newVersionCommand(),
 	)
 	return root
