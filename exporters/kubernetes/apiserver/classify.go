@@ -3,9 +3,9 @@ package apiserver
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,9 +20,9 @@ import (
 // maxTextBytes bounds what an error quotes of an answer.
 const maxTextBytes = 1024
 
-// unsent is the error of a request that was given up before it was sent.
-func unsent(err error) *Error {
-	return &Error{Kind: Unreachable, Err: err, Remedy: "nothing: the agent, or who asked, stopped waiting"}
+// abandoned is the error of a request that was given up by who asked.
+func abandoned(err error) *Error {
+	return &Error{Kind: Unreachable, Err: err, Remedy: "nothing: the agent is stopping, or had no more time for it"}
 }
 
 // foreign is the error of an answer that kube-apiserver does not give.
@@ -34,65 +34,72 @@ func foreign(code int, err error) *Error {
 }
 
 // classify finds out what is wrong with a request; nil: nothing.
-func classify(ctx context.Context, op *operation, seen *exchange, body []byte, err error) *Error {
+func classify(ctx context.Context, op *operation, seen sight, body []byte, err error) *Error {
+	answered := seen.code != 0 && (seen.code < http.StatusOK || seen.code > http.StatusPartialContent)
 	switch {
 	case err == nil:
 		return nil
-	case seen.started.IsZero() && ctx.Err() != nil:
-		return unsent(context.Cause(ctx))
-	case seen.started.IsZero():
-		return &Error{Kind: Refused, Err: err, Remedy: "mend the name that it complains about"}
-	case seen.code == 0 || seen.code >= 200 && seen.code < 300:
-		return noAnswer(ctx, seen, err)
+	case answered:
+		failure := op.refusal(seen.code, newRefusal(body))
+		failure.RetryAfter = seen.retryAfter
+		return failure
+	case ctx.Err() != nil:
+		return abandoned(context.Cause(ctx))
 	}
-	failure := op.refusal(seen.code, newRefusal(body))
-	failure.RetryAfter = seen.retryAfter
-	return failure
-}
-
-// noAnswer is the error of a request without an answer, or with half of one.
-func noAnswer(ctx context.Context, seen *exchange, err error) *Error {
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return foreign(seen.code, fmt.Errorf("the answer has more than %d bytes", tooLarge.Limit))
-	}
-	if cause := context.Cause(ctx); errors.Is(cause, ErrClosed) {
-		err = cause
-	}
-	// The URL that net/http puts before it says nothing new.
+	// The verb and URL that net/http puts before it say nothing new.
 	if outer := (*url.Error)(nil); errors.As(err, &outer) {
 		err = outer.Err
 	}
-	if strings.HasPrefix(err.Error(), "getting credentials: ") {
+	if seen.started.IsZero() {
+		return notSent(err)
+	}
+	return noAnswer(seen, err)
+}
+
+// notSent is the error of a request that did not get as far as the connection.
+func notSent(err error) *Error {
+	// These are the words of k8s.io/client-go/plugin/pkg/client/auth/exec.
+	if errors.Is(err, errPluginHangs) || strings.HasPrefix(err.Error(), "getting credentials: ") {
 		return noCredentials(err, "run the exec plugin of the kubeconfig by hand, as the agent's user and without a terminal, and mend what it complains about")
 	}
-	return &Error{Kind: Unreachable, Code: seen.code, Err: err, Remedy: reachRemedy(err)}
+	return &Error{Kind: Refused, Err: err, Remedy: "mend the name that is complained about"}
+}
+
+// noAnswer is the error of a request without an answer, or with half of one.
+func noAnswer(seen sight, err error) *Error {
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return foreign(seen.code, fmt.Errorf("the answer has more than %d bytes", tooLarge.Limit))
+	}
+	return &Error{Kind: Unreachable, Err: err, Remedy: reachRemedy(err)}
 }
 
 func reachRemedy(err error) string {
-	if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
+	plain := tls.RecordHeaderError{}
+	switch {
+	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch):
 		return "write http:// in place of https://, or the port that speaks TLS"
-	}
-	if alert := tls.AlertError(0); errors.As(err, &alert) {
+	case rejected(err):
 		return "renew the client certificate of the credentials: the server does not take it"
-	}
-	if certificateFailed(err) {
+	case certificateFailed(err):
 		return "give the credentials the CA of the server's certificate, and use a server name that the certificate has"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "look at the load of kube-apiserver and at the way to it; raise apiserver.timeout if it is only slow"
 	}
 	return "check that kube-apiserver runs, and that this node reaches it: address, routes, DNS, firewall, proxy"
+}
+
+// rejected tells whether the server ended TLS with an alert, which crypto/tls
+// has no exported type for. It is nearly always about the client's certificate.
+func rejected(err error) bool {
+	alert := (*net.OpError)(nil)
+	return errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // certificateFailed tells whether one side did not trust the other's
 // certificate: then both are worth reading anew.
 func certificateFailed(err error) bool {
-	var (
-		failed    *tls.CertificateVerificationError
-		alert     tls.AlertError
-		authority x509.UnknownAuthorityError
-		hostname  x509.HostnameError
-		invalid   x509.CertificateInvalidError
-	)
-	return errors.As(err, &failed) || errors.As(err, &alert) ||
-		errors.As(err, &authority) || errors.As(err, &hostname) || errors.As(err, &invalid)
+	untrusted := (*tls.CertificateVerificationError)(nil)
+	return errors.As(err, &untrusted) || rejected(err)
 }
 
 // refusal is the body of an answer that is an error.
@@ -169,7 +176,8 @@ func (r refusal) uidChanged() bool {
 	}
 	switch r.status.Reason {
 	case metav1.StatusReasonInvalid:
-		return r.status.Details != nil && slices.ContainsFunc(r.status.Details.Causes, func(cause metav1.StatusCause) bool {
+		// A server that leaves the details out still names the field.
+		return strings.Contains(r.status.Message, "metadata.uid: ") || r.status.Details != nil && slices.ContainsFunc(r.status.Details.Causes, func(cause metav1.StatusCause) bool {
 			return cause.Field == "metadata.uid"
 		})
 	case metav1.StatusReasonConflict:

@@ -122,7 +122,7 @@ func (c *Client) throttle(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return unsent(context.Cause(ctx))
+		return abandoned(context.Cause(ctx))
 	}
 	return &Error{
 		Kind: Throttled, Err: err,

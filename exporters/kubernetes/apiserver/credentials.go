@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -18,11 +19,11 @@ func noCredentials(err error, remedy string) *Error {
 }
 
 // credentials reads the credentials as they are now: who is asked, how it is
-// known to be the right one, and as whom. It returns the kubeconfig files read.
-func (c *Client) credentials() (*rest.Config, []string, error) {
-	config, kubeconfigs, err := c.find()
+// known to be the right one, and as whom. Kubeconfig files are noted in files.
+func (c *Client) credentials(files *fileWatch) (*rest.Config, error) {
+	config, err := c.find(files)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if c.config.Server != "" {
 		config.Host = c.config.Server
@@ -37,38 +38,35 @@ func (c *Client) credentials() (*rest.Config, []string, error) {
 	if exec := config.ExecProvider; exec != nil {
 		exec.InteractiveMode = clientcmdapi.NeverExecInteractiveMode
 	}
-	return config, kubeconfigs, nil
+	return config, nil
 }
 
 // find follows Config.Credentials.
-func (c *Client) find() (*rest.Config, []string, error) {
+func (c *Client) find(files *fileWatch) (*rest.Config, error) {
 	switch c.config.Credentials {
 	case CredentialsInCluster:
-		config, err := c.inCluster()
-		return config, nil, err
+		return c.inCluster()
 	case CredentialsKubeconfig:
-		return c.kubeconfig([]string{c.config.Kubeconfig})
+		return c.kubeconfig(files, c.config.Kubeconfig)
 	case CredentialsNone:
-		return &rest.Config{}, nil, nil
+		return &rest.Config{}, nil
 	}
-	return c.auto()
+	return c.auto(files)
 }
 
 // auto takes the first there is: the kubeconfig that is named, the Pod's service
 // account, the files of $KUBECONFIG.
-func (c *Client) auto() (*rest.Config, []string, error) {
+func (c *Client) auto(files *fileWatch) (*rest.Config, error) {
 	if c.config.Kubeconfig != "" {
-		return c.kubeconfig([]string{c.config.Kubeconfig})
+		return c.kubeconfig(files, c.config.Kubeconfig)
 	}
-	_, noToken := os.Stat(c.tokenFile())
-	if noToken == nil && (c.config.Server != "" || c.serviceHost() != "") {
-		config, err := c.inCluster()
-		return config, nil, err
+	if !missing(c.tokenFile()) && (c.config.Server != "" || c.serviceHost() != "") {
+		return c.inCluster()
 	}
 	if paths := filepath.SplitList(c.options.Getenv("KUBECONFIG")); len(paths) > 0 {
-		return c.kubeconfig(paths)
+		return c.kubeconfig(files, paths...)
 	}
-	return nil, nil, noCredentials(errors.New("there is no kubeconfig, no service account and no $KUBECONFIG"),
+	return nil, noCredentials(errors.New("there is no kubeconfig, no service account and no $KUBECONFIG"),
 		"run in a Pod with a service account, or set apiserver.kubeconfig; credentials: none with a server needs neither")
 }
 
@@ -104,27 +102,32 @@ func (c *Client) tokenFile() string { return filepath.Join(c.options.ServiceAcco
 
 // kubeconfig takes the current context of files, merged as kubectl does. There
 // is no prompt for what they lack, and no looking elsewhere.
-func (c *Client) kubeconfig(paths []string) (*rest.Config, []string, error) {
+func (c *Client) kubeconfig(files *fileWatch, paths ...string) (*rest.Config, error) {
+	files.add(paths...)
+	config, err := c.loadKubeconfig(paths)
+	if clientcmd.IsEmptyConfig(err) {
+		err = errors.New("there is nothing in it")
+	}
+	if err != nil {
+		return nil, noCredentials(fmt.Errorf("reading the kubeconfig %s: %w", strings.Join(paths, ", "), err),
+			"write a kubeconfig with a current-context, its cluster and its user there, readable for the agent, or set other apiserver.credentials")
+	}
+	return config, nil
+}
+
+func (c *Client) loadKubeconfig(paths []string) (*rest.Config, error) {
 	rules := &clientcmd.ClientConfigLoadingRules{Precedence: paths}
 	if len(paths) == 1 {
 		rules = &clientcmd.ClientConfigLoadingRules{ExplicitPath: paths[0]}
 	}
-	const remedy = "write a kubeconfig with a current-context, its cluster and its user there, readable for the agent, or set other apiserver.credentials"
-	files, err := rules.Load()
+	merged, err := rules.Load()
 	if err != nil {
-		return nil, nil, noCredentials(fmt.Errorf("reading kubeconfig %q: %w", paths, err), remedy)
+		return nil, err
 	}
 	overrides := &clientcmd.ConfigOverrides{ClusterInfo: clientcmdapi.Cluster{
 		Server: c.config.Server, InsecureSkipTLSVerify: c.config.InsecureSkipVerify,
 	}}
-	config, err := clientcmd.NewNonInteractiveClientConfig(*files, "", overrides, rules).ClientConfig()
-	switch {
-	case clientcmd.IsEmptyConfig(err):
-		return nil, nil, noCredentials(fmt.Errorf("reading kubeconfig %q: there is nothing in it", paths), remedy)
-	case err != nil:
-		return nil, nil, noCredentials(fmt.Errorf("reading kubeconfig %q: %w", paths, err), remedy)
-	}
-	return config, paths, nil
+	return clientcmd.NewNonInteractiveClientConfig(*merged, "", overrides, rules).ClientConfig()
 }
 
 // onlyToken makes the token of a file the only identity.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -15,11 +16,30 @@ const maxAnswerBytes = 8 << 20
 // the agent.
 const maxRetryAfter = 5 * time.Minute
 
-// exchange is what the transport saw of one request.
+// exchange notes what the transport sees of one request, which may go on in a
+// goroutine of its own (see [patient]).
 type exchange struct {
+	mu   sync.Mutex
+	seen sight
+}
+
+// sight is what is known of a request.
+type sight struct {
 	started    time.Time // zero: nothing was sent
 	code       int       // 0: no answer
 	retryAfter time.Duration
+}
+
+func (e *exchange) note(change func(*sight)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(&e.seen)
+}
+
+func (e *exchange) get() sight {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.seen
 }
 
 type exchangeKey struct{}
@@ -32,18 +52,21 @@ func withExchange(ctx context.Context, e *exchange) context.Context {
 // request's context, and bounds the answer.
 type watched struct{ next http.RoundTripper }
 
+// RoundTrip sends a request that has its credentials.
 func (w watched) RoundTrip(request *http.Request) (*http.Response, error) {
-	seen, ok := request.Context().Value(exchangeKey{}).(*exchange)
+	of, ok := request.Context().Value(exchangeKey{}).(*exchange)
 	if !ok {
-		seen = &exchange{}
+		of = &exchange{}
 	}
-	seen.started = time.Now()
+	of.note(func(seen *sight) { seen.started = time.Now() })
 	response, err := w.next.RoundTrip(request)
 	if err != nil {
 		return nil, err
 	}
-	seen.code = response.StatusCode
-	seen.retryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+	of.note(func(seen *sight) {
+		seen.code = response.StatusCode
+		seen.retryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+	})
 	response.Body = http.MaxBytesReader(nil, response.Body, maxAnswerBytes)
 	return response, nil
 }

@@ -20,17 +20,15 @@ type fileStamp struct {
 	info os.FileInfo // nil: there was none
 }
 
-// watchFiles notes how files are now; empty paths are left out. It is called
-// before or after they are read by a process that is slower than neither: a
-// change in between is seen as one.
-func watchFiles(paths []string) *fileWatch {
-	watch := &fileWatch{checked: time.Now()}
+func newFileWatch() *fileWatch { return &fileWatch{checked: time.Now()} }
+
+// add notes how files are before they are read; empty paths are left out.
+func (w *fileWatch) add(paths ...string) {
 	for _, path := range paths {
 		if path != "" {
-			watch.stamps = append(watch.stamps, stamp(path))
+			w.stamps = append(w.stamps, stamp(path))
 		}
 	}
-	return watch
 }
 
 func stamp(path string) fileStamp {
@@ -40,6 +38,9 @@ func stamp(path string) fileStamp {
 	}
 	return fileStamp{path: path, info: info}
 }
+
+// hurry makes changed look now.
+func (w *fileWatch) hurry() { w.checked = time.Time{} }
 
 // changed looks at the files, once in a fileCheckPeriod.
 func (w *fileWatch) changed() bool {

@@ -1,9 +1,14 @@
 package apiserver
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 )
+
+// errPluginHangs is the error of a request that was given up before the plugin
+// had answered, or with it.
+var errPluginHangs = errors.New("the exec plugin does not answer")
 
 // patient is a transport that gets its credentials from an exec plugin of a
 // kubeconfig. client-go waits for a plugin without end, and lets nobody else
@@ -30,7 +35,7 @@ func (p *patient) RoundTrip(request *http.Request) (*http.Response, error) {
 	select {
 	case p.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, p.hangs(ctx.Err())
+		return nil, p.hangs()
 	}
 	done := make(chan roundTrip, 1)
 	go func() {
@@ -43,13 +48,11 @@ func (p *patient) RoundTrip(request *http.Request) (*http.Response, error) {
 		return result.response, result.err
 	case <-ctx.Done():
 		go discard(done)
-		return nil, p.hangs(ctx.Err())
+		return nil, p.hangs()
 	}
 }
 
-func (p *patient) hangs(err error) error {
-	return fmt.Errorf("waiting for the plugin %s or the server: %w", p.plugin, err)
-}
+func (p *patient) hangs() error { return fmt.Errorf("%w: %s", errPluginHangs, p.plugin) }
 
 // discard closes what comes too late.
 func discard(done <-chan roundTrip) {

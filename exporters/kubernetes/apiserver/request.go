@@ -25,7 +25,7 @@ func (c *Client) do(ctx context.Context, op *operation, decode func([]byte) erro
 		defer end()
 		err = c.send(ctx, op, decode)
 	} else {
-		err = unsent(err)
+		err = abandoned(err)
 	}
 	return op.wrap(err)
 }
@@ -38,22 +38,34 @@ func (c *Client) send(ctx context.Context, op *operation, decode func([]byte) er
 	if err != nil {
 		return err
 	}
-	seen := &exchange{}
+	of := &exchange{}
 	// What client-go would log of the request is in the error.
-	quiet := klog.NewContext(withExchange(ctx, seen), logr.Discard())
-	body, err := op.build(used.rest).MaxRetries(0).BackOffWithContext(nil).Do(quiet).Raw()
-	if !seen.started.IsZero() && c.options.Observe != nil {
-		c.options.Observe(Request{Verb: op.verb, Resource: op.resource, Code: seen.code, Duration: time.Since(seen.started)})
-	}
+	quiet := klog.NewContext(withExchange(ctx, of), logr.Discard())
+	// The timeout goes to the server too, which then gives up as early.
+	body, err := op.build(used.rest).Timeout(c.config.Timeout).MaxRetries(0).BackOffWithContext(nil).DoRaw(quiet)
+	seen := of.get()
 	failure := classify(ctx, op, seen, body, err)
-	c.release(used, failure != nil && failure.Kind == Unauthorized || certificateFailed(err))
+	c.observe(op, seen, failure)
+	c.release(used, failure)
 	if failure != nil {
 		return failure
 	}
 	if err := decode(body); err != nil {
-		return foreign(seen.code, fmt.Errorf("the answer is not to be understood: %w", err))
+		return foreign(seen.code, fmt.Errorf("the answer cannot be understood: %w", err))
 	}
 	return nil
+}
+
+// observe tells of a request that was sent. Half an answer is none.
+func (c *Client) observe(op *operation, seen sight, failure *Error) {
+	if seen.started.IsZero() || c.options.Observe == nil {
+		return
+	}
+	request := Request{Verb: op.verb, Resource: op.resource, Code: seen.code, Duration: time.Since(seen.started)}
+	if failure != nil {
+		request.Code = failure.Code
+	}
+	c.options.Observe(request)
 }
 
 // wrap puts what was being done before the cause.

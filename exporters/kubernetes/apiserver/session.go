@@ -43,13 +43,12 @@ type session struct {
 
 // newSession makes the client of a configuration that loads its files.
 func newSession(config *rest.Config, files *fileWatch) (*session, error) {
-	base, closeAll, err := newTransport(config)
+	authenticated, closeAll, err := newTransport(config)
 	if err != nil {
 		return nil, err
 	}
 	client := &http.Client{
-		Transport: watched{next: base},
-		Timeout:   config.Timeout,
+		Transport: authenticated,
 		// A redirect would take the token to wherever it points.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -89,7 +88,7 @@ func newTransport(config *rest.Config) (http.RoundTripper, func(), error) {
 		base.CloseIdleConnections() // and ends dials that nobody waits for
 		dialer.CloseAll()
 	}
-	authenticated, err := transport.HTTPWrappersForConfig(options, base)
+	authenticated, err := transport.HTTPWrappersForConfig(options, watched{next: base})
 	if err != nil {
 		closeAll()
 		return nil, nil, err
@@ -112,7 +111,6 @@ func (c *Client) apply(config *rest.Config) error {
 	config.ContentType = runtime.ContentTypeJSON
 	config.AcceptContentTypes = runtime.ContentTypeJSON
 	config.UserAgent = c.options.UserAgent
-	config.Timeout = c.config.Timeout
 	config.QPS = -1 // the client itself waits, across sessions
 	config.WarningHandlerWithContext = rest.NoWarnings{}
 	return nil
@@ -120,14 +118,15 @@ func (c *Client) apply(config *rest.Config) error {
 
 // open makes a session of the credentials as they are now.
 func (c *Client) open() (*session, error) {
-	config, kubeconfigs, err := c.credentials()
+	files := newFileWatch()
+	config, err := c.credentials(files)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.apply(config); err != nil {
 		return nil, noCredentials(err, "report this as a bug")
 	}
-	files := watchFiles(append(kubeconfigs, config.CAFile, config.CertFile, config.KeyFile))
+	files.add(config.CAFile, config.CertFile, config.KeyFile)
 	opened, err := newSession(config, files)
 	if err != nil {
 		return nil, noCredentials(fmt.Errorf("using the credentials for %s: %w", config.Host, err),
@@ -157,13 +156,17 @@ func (c *Client) acquire() (*session, error) {
 	return c.current, nil
 }
 
-// release gives a session back. A stale one is not used again.
-func (c *Client) release(s *session, stale bool) {
+// release gives a session back. After a failure its files are looked at before
+// it is used again; where the credentials themselves failed it is not used again.
+func (c *Client) release(s *session, failure *Error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.users--
-	if stale || s.retired {
+	switch {
+	case s.retired || failure != nil && (failure.Kind == Unauthorized || certificateFailed(failure)):
 		c.retire(s)
+	case failure != nil && failure.Kind == Unreachable:
+		s.files.hurry() // a server that does not take a certificate may just hang up
 	}
 }
 
