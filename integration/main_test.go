@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -14,6 +15,12 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	// Tests that run beside each other wait for most of their time.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	var err error
 	if binary, err = agent.Build(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
