@@ -52,7 +52,8 @@ func runNPD(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return tellBad(cmd, err, "the command line, as it was converted,")
 	}
-	return runConfig(cmd, loaded, launch{warnings: append(warningsOf(made), texts(loaded.Warnings)...)})
+	// The warnings of the YAML repeat those of the files, at places that nobody sees.
+	return runConfig(cmd, loaded, launch{warnings: warningsOf(made)})
 }
 
 // tellBad prints all that is wrong, and returns the error that says so.

@@ -25,7 +25,7 @@ type metrics struct {
 func newMetrics(id pipeline.ID, meter metric.Meter) (metrics, error) {
 	m := metrics{only: metric.WithAttributeSet(attribute.NewSet(attribute.String("exporter", id.String())))}
 	var errs [2]error
-	m.seeded, errs[0] = meter.Int64Gauge("otelnpd.kubernetes.seeded", metric.WithUnit("1"),
+	m.seeded, errs[0] = meter.Int64Gauge("otelnpd.kubernetes.seeded",
 		metric.WithDescription("Whether the Node's own conditions have been taken over."))
 	m.lastPatch, errs[1] = meter.Float64Gauge("otelnpd.kubernetes.last_patch.time", metric.WithUnit("s"),
 		metric.WithDescription("When the Node last accepted the conditions, as Unix time; 0: never."))
