@@ -117,7 +117,7 @@ func TestNPDRuns(t *testing.T) {
 			eventually(t, "the agent to run", func() bool { return strings.Contains(a.stderr.String(), "otelnpd is running") })
 			a.write(t, "6,1,1000000,-;Linux version 6.12.0\n4,2,2000000,-;task docker:7 blocked for more than 120 seconds.\n")
 			eventually(t, "the condition", func() bool { return strings.Contains(a.stdout.String(), conditionType+"=True") })
-			require.Equal(t, conditionType == "MemoryPressure", strings.Contains(a.stderr.String(), "is reserved"))
+			require.Equal(t, conditionType == "MemoryPressure", strings.Contains(a.stderr.String(), "Kubernetes itself"))
 			stop()
 			require.Zero(t, <-a.code, a.stderr.String())
 			require.Regexp(t, `WARN +TaskHung .* task docker:7 blocked`, a.stdout.String())
