@@ -132,7 +132,7 @@ func sooner(x, y time.Duration) time.Duration {
 }
 
 // settle ends a delivery. What came in meanwhile is told by a later one.
-func (l *ledger) settle(d *delivery, v verdict, now pipeline.Instant) {
+func (l *ledger) settle(d *delivery, v verdict) {
 	switch {
 	case d.summary != nil:
 		if v != again {
@@ -143,7 +143,7 @@ func (l *ledger) settle(d *delivery, v verdict, now pipeline.Instant) {
 		l.queue = slices.Insert(l.queue, 0, d.series)
 	default:
 		l.close(d, v)
-		l.keep(d.series, now)
+		l.keep(d.series)
 	}
 }
 
@@ -160,9 +160,9 @@ func (l *ledger) close(d *delivery, v verdict) {
 	l.outcomes[folded] += d.pending - 1
 }
 
-func (l *ledger) keep(s *series, now pipeline.Instant) {
+func (l *ledger) keep(s *series) {
 	if s.Pending > 0 {
-		l.enqueue(s, now)
+		l.push(s)
 		return
 	}
 	l.release(s)

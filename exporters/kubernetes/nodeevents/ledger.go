@@ -79,7 +79,7 @@ func (l *ledger) record(o *occurrence, now pipeline.Instant) {
 	case now.Wall.Sub(o.time) > l.config.MaxAge:
 		l.suppress(now, suppressed{o.Reason, tooOld, 1, o.time, o.time})
 	case known != nil && !known.over(o):
-		l.repeat(known, o, now)
+		l.repeat(known, o)
 	case l.budget.take(now.Boot, claim{reason: o.Reason, condition: o.condition}):
 		l.begin(o, now)
 	default:
@@ -87,12 +87,12 @@ func (l *ledger) record(o *occurrence, now pipeline.Instant) {
 	}
 }
 
-func (l *ledger) repeat(s *series, o *occurrence, now pipeline.Instant) {
+func (l *ledger) repeat(s *series, o *occurrence) {
 	l.touch(s)
 	l.pending++
 	s.add(o)
 	if s.stage == idle {
-		l.enqueue(s, now)
+		l.push(s)
 	}
 }
 
@@ -110,12 +110,7 @@ func (l *ledger) begin(o *occurrence, now pipeline.Instant) {
 	l.makeRoom(now)
 }
 
-// enqueue lets a repeat wait, for its turn or for tokens.
-func (l *ledger) enqueue(s *series, now pipeline.Instant) {
-	s.Paid = l.budget.take(now.Boot, s.claim())
-	l.push(s)
-}
-
+// push lets a series wait for its turn, and for tokens if they are not paid.
 func (l *ledger) push(s *series) {
 	s.stage = waiting
 	l.queue = append(l.queue, s)

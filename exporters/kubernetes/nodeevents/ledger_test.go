@@ -28,7 +28,7 @@ func told(t *testing.T, l *ledger, now pipeline.Instant, records ...pipeline.Rec
 func sent(l *ledger, now pipeline.Instant) (events []string) {
 	for d, _ := l.next(now, false); d != nil; d, _ = l.next(now, false) {
 		events = append(events, fmt.Sprintf("%s %s x%d", d.event.Reason, d.event.Message, d.event.Count))
-		l.settle(d, accepted, now)
+		l.settle(d, accepted)
 	}
 	return events
 }
@@ -113,6 +113,19 @@ func TestToldByTwoPipelines(t *testing.T) {
 	require.Equal(t, outcomesOf(4, 36, 1, 0), l.outcomes)
 }
 
+// The first and the last occurrence of a series are known for as long as it is.
+func TestTheFirstOfASeriesIsKnownForLong(t *testing.T) {
+	l := ledgerFor(DefaultConfig())
+	for i := range 2 * maxRecent {
+		told(t, l, after(0), problemRecord(i, "IOError", "sda", after(0)))
+	}
+	for i := range maxRecent {
+		told(t, l, after(0), problemRecord(10_000+i, "Oops", "null", after(0)))
+	}
+	told(t, l, after(0), problemRecord(0, "IOError", "sda", after(0)), problemRecord(2*maxRecent-1, "IOError", "sda", after(0)))
+	require.Equal(t, []string{"IOError sda x2048", "Oops null x1024"}, sent(l, after(0)))
+}
+
 func TestRecentIsBounded(t *testing.T) {
 	var r recent
 	for n := range 3 * maxRecent {
@@ -139,7 +152,7 @@ func TestChangingMessage(t *testing.T) {
 	require.Contains(t, d.event.Message, "90 %")
 	require.EqualValues(t, 3, d.event.Count)
 	told(t, l, after(0), change("92 %", 3*time.Minute))
-	l.settle(d, accepted, after(0))
+	l.settle(d, accepted)
 	d, _ = l.next(after(0), false)
 	require.Contains(t, d.event.Message, "92 %")
 	require.EqualValues(t, 4, d.event.Count)
@@ -223,7 +236,7 @@ func TestTriedAgainWithTheNewestCount(t *testing.T) {
 	told(t, l, after(0), problemRecord(0, "IOError", "sda", after(0)), problemRecord(1, "Oops", "null", after(0)))
 	d, _ := l.next(after(0), false)
 	told(t, l, after(0), problemRecord(2, "IOError", "sda", after(0)))
-	l.settle(d, again, after(0))
+	l.settle(d, again)
 	require.Equal(t, []string{"IOError sda x2", "Oops null x1"}, sent(l, after(0)), "and it goes first")
 	require.Equal(t, outcomesOf(2, 1, 0, 0), l.outcomes)
 }
@@ -233,7 +246,7 @@ func TestRefusedTellsWhatItTried(t *testing.T) {
 	told(t, l, after(0), problemRecord(0, "IOError", "sda", after(0)), problemRecord(1, "IOError", "sda", after(0)))
 	d, _ := l.next(after(0), false)
 	told(t, l, after(0), problemRecord(2, "IOError", "sda", after(0)))
-	l.settle(d, refused, after(0))
+	l.settle(d, refused)
 	require.Equal(t, outcomesOf(0, 0, 0, 2), l.outcomes)
 	require.Equal(t, []string{"IOError sda x3"}, sent(l, after(0)), "what came meanwhile is tried")
 }
@@ -298,10 +311,10 @@ func TestNodeMadeAnew(t *testing.T) {
 	d, _ = l.next(after(0), false)
 	require.EqualValues(t, "first", d.event.InvolvedObject.UID)
 	l.setNode("second")
-	l.settle(d, again, after(0))
+	l.settle(d, again)
 	d, _ = l.next(after(0), false)
 	require.EqualValues(t, "second", d.event.InvolvedObject.UID)
-	l.settle(d, accepted, after(0))
+	l.settle(d, accepted)
 	told(t, l, after(0), problemRecord(1, "IOError", "sda", after(0)))
 	d, _ = l.next(after(0), false)
 	require.Equal(t, eventName(&series{UID: uid(1)}), d.event.Name, "an Event is about one Node")

@@ -92,7 +92,7 @@ func (w *world) answer(t *rapid.T, v verdict, lost bool) {
 		w.summed += n
 	}
 	w.refused = w.refused || v == refused && w.open.series != nil
-	w.ledger.settle(w.open, v, w.now)
+	w.ledger.settle(w.open, v)
 	w.open = nil
 }
 

@@ -268,6 +268,12 @@ func TestOutage(t *testing.T) {
 				require.NoError(t, s.last())
 				require.Equal(t, outcomesOf(2, 2, 0, 0), s.outcomes(t))
 				require.Empty(t, s.log.String(), "the status tells of it")
+
+				s.answers(kind)
+				s.theTries()
+				s.tell(t, "OOM", "pid 1")
+				time.Sleep(4 * time.Second)
+				require.Len(t, s.theTries(), 3, "it begins anew: at once, after 1 s, after 3 s")
 			})
 		})
 	}

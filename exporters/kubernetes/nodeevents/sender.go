@@ -60,7 +60,7 @@ func (r *Recorder) next(last bool) (*delivery, time.Duration) {
 func (r *Recorder) settle(d *delivery, v verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ledger.settle(d, v, r.options.Clock.Now())
+	r.ledger.settle(d, v)
 	r.changed()
 }
 
