@@ -174,16 +174,17 @@ func (r refusal) uidChanged() bool {
 	if r.status == nil {
 		return false
 	}
+	details := r.status.Details
 	switch r.status.Reason {
-	case metav1.StatusReasonInvalid:
-		// A server that leaves the details out still names the field.
-		return strings.Contains(r.status.Message, "metadata.uid: ") || r.status.Details != nil && slices.ContainsFunc(r.status.Details.Causes, func(cause metav1.StatusCause) bool {
-			return cause.Field == "metadata.uid"
-		})
 	case metav1.StatusReasonConflict:
 		return strings.Contains(r.status.Message, "UID in precondition")
+	case metav1.StatusReasonInvalid:
+		// A server that leaves the details out still names the field.
+		return strings.Contains(r.status.Message, "metadata.uid: ") || details != nil &&
+			slices.ContainsFunc(details.Causes, func(cause metav1.StatusCause) bool { return cause.Field == "metadata.uid" })
+	default:
+		return false
 	}
-	return false
 }
 
 func (o *operation) remedy(kind Kind) string {
@@ -203,8 +204,9 @@ func (o *operation) remedy(kind Kind) string {
 		return "nothing for a moment; if it stays, give the agent a FlowSchema of its own or find out who else loads kube-apiserver"
 	case ServerError:
 		return "look at kube-apiserver and etcd, and at any proxy before them"
+	default:
+		return "read what the server says about it; if nothing of the cluster explains it, report this as a bug"
 	}
-	return "read what the server says about it; if nothing of the cluster explains it, report this as a bug"
 }
 
 // right is the RBAC verb of the request.

@@ -1,6 +1,7 @@
 package apiserver_test
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -8,10 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 )
@@ -138,7 +137,7 @@ func TestCredentials(t *testing.T) {
 		},
 		"a kubeconfig, as the service account": {
 			change: func(x *scene) {
-				x.s.TLS.ClientAuth, x.s.TLS.ClientCAs = 3, x.s.ca.pool() // verified if given
+				x.s.TLS.ClientAuth, x.s.TLS.ClientCAs = tls.VerifyClientCertIfGiven, x.s.ca.pool()
 				x.c.Credentials, x.c.ServiceAccountToken = "kubeconfig", true
 				x.c.Kubeconfig = kubeconfig(x.t, "server: "+x.s.URL+","+caData(x.s),
 					"client-certificate: cert, client-key: key, username: me, password: it, as: somebody")
@@ -149,7 +148,7 @@ func TestCredentials(t *testing.T) {
 		},
 		"a client certificate": {
 			change: func(x *scene) {
-				x.s.TLS.ClientAuth, x.s.TLS.ClientCAs = 4, x.s.ca.pool() // required and verified
+				x.s.TLS.ClientAuth, x.s.TLS.ClientCAs = tls.RequireAndVerifyClientCert, x.s.ca.pool()
 				x.c.Credentials = "kubeconfig"
 				x.c.Kubeconfig = kubeconfig(x.t, "server: "+x.s.URL+","+caData(x.s), "client-certificate: cert, client-key: key")
 				dir := filepath.Dir(x.c.Kubeconfig)
@@ -269,69 +268,4 @@ func TestCredentialsComeLater(t *testing.T) {
 	_, err = client.Node(t.Context(), "node-1")
 	require.NoError(t, err)
 	require.Equal(t, "Bearer late", who())
-}
-
-// plugin writes an exec plugin and a kubeconfig that names it.
-func plugin(t *testing.T, s *server, script string) apiserver.Config {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "plugin")
-	require.NoError(t, os.WriteFile(file, []byte("#!/bin/sh\n"+script), 0o700))
-	config := apiserver.DefaultConfig()
-	config.Kubeconfig = kubeconfig(t, "server: "+s.URL+","+caData(s),
-		"exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: IfAvailable, command: "+file+"}")
-	return config
-}
-
-// The script fails if there is anything to read, and if it would have to wait.
-func TestExecPluginReadsNothing(t *testing.T) {
-	reader, writer, err := os.Pipe()
-	require.NoError(t, err)
-	stdin := os.Stdin
-	os.Stdin = reader
-	t.Cleanup(func() {
-		os.Stdin = stdin
-		require.NoError(t, reader.Close())
-		require.NoError(t, writer.Close())
-	})
-	s, who := whoIs(t)
-	client := newClient(t, plugin(t, s, `read line && exit 1
-echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"of-plugin"}}'`), outside(t))
-	_, err = client.Node(t.Context(), "node-1")
-	require.NoError(t, err)
-	require.Equal(t, "Bearer of-plugin", who())
-}
-
-func TestExecPluginFails(t *testing.T) {
-	s, _ := whoIs(t)
-	client := newClient(t, plugin(t, s, "exit 3"), outside(t))
-	_, err := client.Node(t.Context(), "node-1")
-	own := failure(t, err)
-	require.Equal(t, apiserver.NoCredentials, own.Kind)
-	require.ErrorContains(t, own, `reading the Node "node-1": getting credentials: exec: executable `)
-	require.Equal(t, "run the exec plugin of the kubeconfig by hand, as the agent's user and without a terminal, and mend what it complains about", own.Remedy)
-}
-
-// A plugin that hangs keeps nobody waiting for longer than the timeout, and one
-// goroutine in all.
-func TestExecPluginHangs(t *testing.T) {
-	s, who := whoIs(t)
-	fifo := filepath.Join(t.TempDir(), "fifo")
-	require.NoError(t, unix.Mkfifo(fifo, 0o600))
-	config := plugin(t, s, `read token <`+fifo+`
-echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"'$token'"}}'`)
-	config.Timeout = 100 * time.Millisecond
-	client := newClient(t, config, outside(t))
-	for range 3 {
-		_, err := client.Node(t.Context(), "node-1")
-		own := failure(t, err)
-		require.Equal(t, apiserver.NoCredentials, own.Kind)
-		require.ErrorContains(t, own, "the exec plugin does not answer: ")
-	}
-	require.Empty(t, who())
-	require.NoError(t, os.WriteFile(fifo, []byte("at-last\n"), 0o600))
-	require.Eventually(t, func() bool {
-		_, err := client.Node(t.Context(), "node-1")
-		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
-	require.Equal(t, "Bearer at-last", who())
 }

@@ -129,7 +129,7 @@ func newServer(t *testing.T, handler http.HandlerFunc) *server {
 func (s *server) count(conn net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch state {
+	switch state { //nolint:exhaustive // the others change no number
 	case http.StateNew:
 		s.open[conn] = true
 		s.made++

@@ -31,14 +31,21 @@ func gate(t *testing.T, token string) (*server, *atomic.Pointer[string]) {
 	return s, &takes
 }
 
-// works makes a request that must succeed, refused one that must not.
+// works makes a request that must succeed.
 func works(t *testing.T, client *apiserver.Client) {
 	t.Helper()
 	_, err := client.Node(t.Context(), "node-1")
 	require.NoError(t, err)
 }
 
-func refused(t *testing.T, client *apiserver.Client, want apiserver.Kind) *apiserver.Error {
+// refused makes a request that must fail so.
+func refused(t *testing.T, client *apiserver.Client, want apiserver.Kind) {
+	t.Helper()
+	require.Error(t, refusal(t, client, want))
+}
+
+// refusal is refused, for those that look at the error.
+func refusal(t *testing.T, client *apiserver.Client, want apiserver.Kind) *apiserver.Error {
 	t.Helper()
 	_, err := client.Node(t.Context(), "node-1")
 	own := failure(t, err)
@@ -71,9 +78,9 @@ func TestCARotates(t *testing.T) {
 	s.present(other.forServer(t))
 	works(t, client) // on the connection that there is
 	s.CloseClientConnections()
-	own := refused(t, client, apiserver.Unreachable)
+	own := refusal(t, client, apiserver.Unreachable)
 	for strings.HasSuffix(own.Error(), "EOF") { // it had not noticed yet
-		own = refused(t, client, apiserver.Unreachable)
+		own = refusal(t, client, apiserver.Unreachable)
 	}
 	require.ErrorContains(t, own, `reading the Node "node-1": tls: failed to verify certificate: x509: certificate signed by unknown authority`)
 	require.Equal(t, "give the credentials the CA of the server's certificate, and use a server name that the certificate has", own.Remedy)
@@ -155,8 +162,8 @@ func TestServerMoves(t *testing.T) {
 
 func TestClientCertificateRotates(t *testing.T) {
 	s, who := whoIs(t)
-	s.TLS.MaxVersion = tls.VersionTLS12                // from 1.3 on the refusal comes too late to be seen each time
-	s.TLS.ClientAuth, s.TLS.ClientCAs = 4, s.ca.pool() // required and verified
+	s.TLS.MaxVersion = tls.VersionTLS12 // from 1.3 on the refusal comes too late to be seen each time
+	s.TLS.ClientAuth, s.TLS.ClientCAs = tls.RequireAndVerifyClientCert, s.ca.pool()
 	config := apiserver.DefaultConfig()
 	config.Kubeconfig = kubeconfig(t, "server: "+s.URL+","+caData(s), "client-certificate: cert, client-key: key")
 	dir := filepath.Dir(config.Kubeconfig)
@@ -173,7 +180,7 @@ func TestClientCertificateRotates(t *testing.T) {
 	require.Equal(t, " cert two", who())
 	rotate(newAuthority(t), "three")
 	client.LookAtFiles()
-	own := refused(t, client, apiserver.Unreachable)
+	own := refusal(t, client, apiserver.Unreachable)
 	require.ErrorContains(t, own, "remote error: tls: unknown certificate authority")
 	require.Equal(t, "renew the client certificate of the credentials: the server does not take it", own.Remedy)
 	rotate(s.ca, "four")
@@ -185,7 +192,7 @@ func TestWrongCertificates(t *testing.T) {
 	s, _ := gate(t, "one")
 	s.present(s.ca.forServer(t, "another.example"))
 	client := newClient(t, apiserver.DefaultConfig(), newPod(t, s, "one").options())
-	own := refused(t, client, apiserver.Unreachable)
+	own := refusal(t, client, apiserver.Unreachable)
 	require.ErrorContains(t, own, "x509: cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs")
 	s.present(s.ca.forServer(t))
 	works(t, client)
@@ -223,7 +230,7 @@ func TestNothingLeaks(t *testing.T) {
 // nobody can stop, leave none behind either.
 func TestCertificateFilesLeakNothing(t *testing.T) {
 	s, _ := whoIs(t)
-	s.TLS.ClientAuth, s.TLS.ClientCAs = 4, s.ca.pool() // required and verified
+	s.TLS.ClientAuth, s.TLS.ClientCAs = tls.RequireAndVerifyClientCert, s.ca.pool()
 	config := apiserver.DefaultConfig()
 	config.Kubeconfig = kubeconfig(t, "server: "+s.URL+","+caData(s), "client-certificate: cert, client-key: key")
 	dir := filepath.Dir(config.Kubeconfig)
