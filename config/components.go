@@ -140,7 +140,7 @@ func (p *parser) claim(path string, config pipeline.Config) {
 		return
 	}
 	if first, taken := p.claims[own.Exclusive()]; taken {
-		p.fail(path, "%s is taken by %s: only one can have it", own.Exclusive(), first)
+		p.fail(path, "needs %s, which %s has: only one can", own.Exclusive(), first)
 		return
 	}
 	p.claims[own.Exclusive()] = path

@@ -25,7 +25,7 @@ var invalid = map[string][]string{
 		`1:31: receivers.kmsg/: "kmsg/" is no component id: write TYPE or TYPE/NAME, for example kmsg or kmsg/2`,
 	},
 	"component_endpoint_twice": {
-		`4:3: exporters.prometheus/2: the endpoint 127.0.0.1:9 is taken by exporters.prometheus: only one can have it`,
+		`4:3: exporters.prometheus/2: needs the endpoint 127.0.0.1:9, which exporters.prometheus has: only one can`,
 	},
 	"component_invalid": {
 		`2:3: receivers.kmsg: a buffer of one holds nothing`,

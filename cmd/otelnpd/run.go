@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel"
 	"golang.org/x/term"
+	"k8s.io/klog/v2"
 
 	"github.com/otelnpd/otelnpd/config"
 	"github.com/otelnpd/otelnpd/exporters/console"
@@ -92,6 +93,8 @@ func runConfig(cmd *cobra.Command, loaded *config.Config, how launch) error {
 	defer log.Close()
 	logger := log.Logger
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("a metric could not be kept", "error", err) }))
+	// client-go's own log, of token files for example, is the agent's.
+	klog.SetSlogLogger(logger.With("library", "client-go"))
 	for _, warning := range how.warnings {
 		logger.Warn(warning)
 	}
