@@ -41,6 +41,9 @@ func TestKubernetes(t *testing.T) {
 	t.Run("no credentials", s.noCredentials)
 	t.Run("no rights", s.noRights)
 	t.Run("uninstall", s.uninstall)
+	t.Run("node-problem-detector's command line", s.npdCommandLine)
+	t.Run("node-problem-detector's flags", s.npdFlags)
+	t.Run("node-problem-detector waits for the Node", s.npdWaits)
 }
 
 // The two simulated problems of the README, by the kernel pack.
