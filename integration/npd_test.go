@@ -92,18 +92,22 @@ func (s kubernetesTests) npdFlags(t *testing.T) {
 		effect func(t *testing.T, r *rig, a *agent.Agent)
 	}{
 		"no Events": {[]string{"--k8s-exporter-write-events=false"}, func(t *testing.T, r *rig, _ *agent.Agent) {
+			t.Helper()
 			r.waitCondition(t, "True", dockerHung)
 			require.Empty(t, r.proxy.Requests(faultproxy.Is(http.MethodPut, "")))
 		}},
 		"no conditions": {[]string{"--k8s-exporter-update-node-conditions=false"}, func(t *testing.T, r *rig, _ *agent.Agent) {
+			t.Helper()
 			r.waitEvents(t, dockerHung, 1)
 			require.Empty(t, r.proxy.Requests(faultproxy.Is(http.MethodPatch, "")))
 		}},
 		"no Kubernetes": {[]string{"--enable-k8s-exporter=false"}, func(t *testing.T, r *rig, a *agent.Agent) {
+			t.Helper()
 			require.Eventually(t, func() bool { return a.Conditions(t)[deadlock].Status == "True" }, patience, tick)
 			require.Empty(t, r.proxy.Requests(func(faultproxy.Request) bool { return true }))
 		}},
 		"a rate of requests": {[]string{"--kube-api-qps=2", "--kube-api-burst=1"}, func(t *testing.T, r *rig, _ *agent.Agent) {
+			t.Helper()
 			r.waitEvents(t, dockerHung, 1)
 			all := r.proxy.Requests(func(faultproxy.Request) bool { return true })
 			require.Greater(t, len(all), 3)
