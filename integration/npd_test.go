@@ -112,7 +112,8 @@ func (s kubernetesTests) npdFlags(t *testing.T) {
 			all := r.proxy.Requests(func(faultproxy.Request) bool { return true })
 			require.Greater(t, len(all), 3)
 			took := all[len(all)-1].At.Sub(all[0].At)
-			require.GreaterOrEqual(t, took, time.Duration(len(all)-1)*450*time.Millisecond)
+			// The way through the proxy takes its time, now more, now less.
+			require.GreaterOrEqual(t, took, time.Duration(len(all)-1)*500*time.Millisecond-300*time.Millisecond)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
