@@ -78,6 +78,8 @@ type Settings struct {
 	Clock Clock
 	// Report tells the component's status. It is safe from any goroutine.
 	Report func(Status)
+	// Keeping is told what changes of what the component keeps (see [Keeper]).
+	Keeping Keeping
 	// Version of the agent.
 	Version string
 }

@@ -38,14 +38,17 @@ func (e *entry) busyFor() time.Duration {
 	return e.clock.Now().Boot - time.Duration(since)
 }
 
-// acceptedCounter counts the lines that a receiver's pipelines have accepted.
-type acceptedCounter struct {
-	next     Consumer
+// receiverEntry is the way from a receiver into its pipelines. It outlives a
+// reload if the receiver does: then it leads to others. It counts the lines that
+// the pipelines have accepted.
+type receiverEntry struct {
+	gate     *Gate
+	next     Consumer // changes while the gate is held
 	accepted metric.Int64Counter
 	receiver metric.MeasurementOption
 }
 
-func newAcceptedCounter(meter metric.Meter, id ID, next Consumer) (*acceptedCounter, error) {
+func newReceiverEntry(gate *Gate, meter metric.Meter, id ID, next Consumer) (*receiverEntry, error) {
 	accepted, err := meter.Int64Counter("otelnpd.receiver.accepted_records",
 		metric.WithUnit("{record}"),
 		metric.WithDescription("Lines and verdicts that a receiver has passed on and the pipelines have accepted."))
@@ -54,11 +57,17 @@ func newAcceptedCounter(meter metric.Meter, id ID, next Consumer) (*acceptedCoun
 	}
 	receiver := metric.WithAttributeSet(attribute.NewSet(attribute.String("receiver", id.String())))
 	accepted.Add(context.Background(), 0, receiver)
-	return &acceptedCounter{next: next, accepted: accepted, receiver: receiver}, nil
+	return &receiverEntry{gate: gate, next: next, accepted: accepted, receiver: receiver}, nil
 }
 
-func (c *acceptedCounter) Consume(ctx context.Context, batch []Record) error {
-	if err := c.next.Consume(ctx, batch); err != nil {
+// Consume brings the batch into all pipelines of the receiver: the gate sees it
+// in all of them or in none.
+func (e *receiverEntry) Consume(ctx context.Context, batch []Record) error {
+	if err := e.gate.Enter(ctx); err != nil {
+		return err
+	}
+	defer e.gate.Leave()
+	if err := e.next.Consume(ctx, batch); err != nil {
 		return err
 	}
 	n := int64(0)
@@ -67,6 +76,6 @@ func (c *acceptedCounter) Consume(ctx context.Context, batch []Record) error {
 			n++
 		}
 	}
-	c.accepted.Add(ctx, n, c.receiver)
+	e.accepted.Add(ctx, n, e.receiver)
 	return nil
 }

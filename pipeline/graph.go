@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
+	"sync/atomic"
 	"time"
-
-	"go.opentelemetry.io/otel/metric"
 )
 
 // GraphConfig says which components there are and how they are wired.
@@ -33,150 +30,42 @@ type PipelineConfig struct {
 // a receiver or exporter named in several pipelines is one component.
 type Graph struct {
 	board      *StatusBoard
-	receivers  []node
-	processors []node
-	exporters  []node
+	gate       *Gate
+	receivers  []*node
+	processors []*node
+	exporters  []*node
 	pipelines  []*wiredPipeline
 }
 
+// node is a component in its place. A reload that does not concern a receiver or
+// exporter takes its node over as it is.
 type node struct {
-	kind      string
+	kind string
+	// pipeline is a processor's; the others have none.
+	pipeline  ID
 	id        ID
+	config    Config
 	component Component
 	started   bool
+	retired   atomic.Bool // another one has its place
+	// entry is a receiver's way into the pipelines, next where it leads in the
+	// graph that is being made.
+	entry *receiverEntry
+	next  Consumer
+}
+
+// name is what the component's state is kept under.
+func (n *node) name() string {
+	if n.kind == KindProcessor {
+		return n.kind + " " + n.pipeline.String() + " " + n.id.String()
+	}
+	return n.kind + " " + n.id.String()
 }
 
 type wiredPipeline struct {
 	config    PipelineConfig
 	entry     *entry
 	exporters []Exporter
-}
-
-// GraphSettings are what a graph needs to make its components.
-type GraphSettings struct {
-	// Settings is the pattern for each component's own: ID, Logger and Report
-	// are filled in.
-	Settings
-	// Meters makes each component's meter by the component's package name.
-	Meters metric.MeterProvider
-	// Board takes every component's status.
-	Board *StatusBoard
-}
-
-// BuildGraph makes all components that pipelines name, without side effects.
-func BuildGraph(factories Factories, config GraphConfig, settings GraphSettings) (*Graph, error) {
-	b := graphBuilder{
-		factories: factories, config: config, settings: settings,
-		graph: &Graph{board: settings.Board}, exporters: map[ID]Exporter{}, entries: map[ID][]Consumer{},
-	}
-	for _, pipeline := range config.Pipelines {
-		if err := b.pipeline(pipeline); err != nil {
-			return nil, fmt.Errorf("build pipeline %s: %w", pipeline.ID, err)
-		}
-	}
-	if err := b.receivers(); err != nil {
-		return nil, err
-	}
-	return b.graph, nil
-}
-
-type graphBuilder struct {
-	factories Factories
-	config    GraphConfig
-	settings  GraphSettings
-	graph     *Graph
-	exporters map[ID]Exporter
-	entries   map[ID][]Consumer
-}
-
-func (b *graphBuilder) pipeline(config PipelineConfig) error {
-	wired := &wiredPipeline{config: config}
-	var next []Consumer
-	for _, id := range config.Exporters {
-		exporter, err := b.exporter(id)
-		if err != nil {
-			return err
-		}
-		wired.exporters = append(wired.exporters, exporter)
-		next = append(next, exporter)
-	}
-	consumer := FanOut(next...)
-	for _, id := range slices.Backward(config.Processors) {
-		processor, err := b.processor(config.ID, id, consumer)
-		if err != nil {
-			return err
-		}
-		consumer = processor
-	}
-	wired.entry = &entry{next: consumer, clock: b.settings.Clock}
-	for _, id := range config.Receivers {
-		b.entries[id] = append(b.entries[id], wired.entry)
-	}
-	b.graph.pipelines = append(b.graph.pipelines, wired)
-	return nil
-}
-
-func (b *graphBuilder) exporter(id ID) (Exporter, error) {
-	if exporter, ok := b.exporters[id]; ok {
-		return exporter, nil
-	}
-	factory, ok := b.factories.Exporters[id.Type]
-	if !ok {
-		return nil, fmt.Errorf("there is no exporter of type %s", id.Type)
-	}
-	exporter, err := factory.Create(b.componentSettings(KindExporter, id), b.config.Exporters[id])
-	if err != nil {
-		return nil, fmt.Errorf("create exporter %s: %w", id, err)
-	}
-	b.exporters[id] = exporter
-	b.graph.exporters = append(b.graph.exporters, node{kind: KindExporter, id: id, component: exporter})
-	return exporter, nil
-}
-
-func (b *graphBuilder) processor(pipeline, id ID, next Consumer) (Processor, error) {
-	factory, ok := b.factories.Processors[id.Type]
-	if !ok {
-		return nil, fmt.Errorf("there is no processor of type %s", id.Type)
-	}
-	settings := b.componentSettings(KindProcessor, id)
-	settings.Logger = settings.Logger.With("pipeline", pipeline.String())
-	processor, err := factory.Create(settings, b.config.Processors[id], next)
-	if err != nil {
-		return nil, fmt.Errorf("create processor %s: %w", id, err)
-	}
-	b.graph.processors = append(b.graph.processors, node{kind: KindProcessor, id: id, component: processor})
-	return processor, nil
-}
-
-func (b *graphBuilder) receivers() error {
-	ids := slices.SortedFunc(maps.Keys(b.entries), func(x, y ID) int { return strings.Compare(x.String(), y.String()) })
-	for _, id := range ids {
-		factory, ok := b.factories.Receivers[id.Type]
-		if !ok {
-			return fmt.Errorf("there is no receiver of type %s", id.Type)
-		}
-		settings := b.componentSettings(KindReceiver, id)
-		counter, err := newAcceptedCounter(settings.Meter, id, FanOut(b.entries[id]...))
-		if err != nil {
-			return fmt.Errorf("create receiver %s: %w", id, err)
-		}
-		receiver, err := factory.Create(settings, b.config.Receivers[id], counter)
-		if err != nil {
-			return fmt.Errorf("create receiver %s: %w", id, err)
-		}
-		b.graph.receivers = append(b.graph.receivers, node{kind: KindReceiver, id: id, component: receiver})
-	}
-	return nil
-}
-
-func (b *graphBuilder) componentSettings(kind string, id ID) Settings {
-	settings := b.settings.Settings
-	settings.ID = id
-	settings.Logger = settings.Logger.With(kind, id.String())
-	settings.Meter = b.settings.Meters.Meter("github.com/otelnpd/otelnpd/" + kind + "s/" + id.Type)
-	board := b.settings.Board
-	settings.Report = func(status Status) { board.Set(kind, id, status) }
-	return settings
 }
 
 // Start starts exporters, then processors from the last, then receivers, so
@@ -193,7 +82,10 @@ func (g *Graph) Start(ctx context.Context) error {
 // first line (the snapshot of the conditions) can be told between it and
 // StartReceivers.
 func (g *Graph) StartSinks(ctx context.Context) error {
-	return g.start(ctx, g.exporters, g.processors)
+	if err := g.start(ctx, g.exporters); err != nil {
+		return err
+	}
+	return g.start(ctx, g.processors)
 }
 
 // StartReceivers starts the receivers: lines begin to flow.
@@ -201,20 +93,27 @@ func (g *Graph) StartReceivers(ctx context.Context) error {
 	return g.start(ctx, g.receivers)
 }
 
-func (g *Graph) start(ctx context.Context, stages ...[]node) error {
-	for _, stage := range stages {
-		for i := range stage {
-			n := &stage[i]
-			g.board.Set(n.kind, n.id, Status{State: ComponentStarting})
-			n.started = true
-			if err := n.component.Start(ctx); err != nil {
-				err = fmt.Errorf("start %s %s: %w", n.kind, n.id, err)
-				return errors.Join(err, g.Shutdown(ctx))
-			}
-			if n.kind == KindProcessor { // it waits for nothing outside
-				g.board.SetStarted(n.kind, n.id)
-			}
+func (g *Graph) start(ctx context.Context, stage []*node) error {
+	for _, n := range stage {
+		if err := g.startNode(ctx, n); err != nil {
+			return errors.Join(err, g.Shutdown(ctx))
 		}
+	}
+	return nil
+}
+
+// startNode starts a component that has not been started.
+func (g *Graph) startNode(ctx context.Context, n *node) error {
+	if n.started {
+		return nil
+	}
+	g.board.Set(n.kind, n.id, Status{State: ComponentStarting})
+	n.started = true
+	if err := n.component.Start(ctx); err != nil {
+		return fmt.Errorf("start %s %s: %w", n.kind, n.id, err)
+	}
+	if n.kind == KindProcessor { // it waits for nothing outside
+		g.board.SetStarted(n.kind, n.id)
 	}
 	return nil
 }
@@ -223,22 +122,26 @@ func (g *Graph) start(ctx context.Context, stages ...[]node) error {
 // waits for each. Every component is asked even if one fails.
 func (g *Graph) Shutdown(ctx context.Context) error {
 	var errs []error
-	for _, stage := range [][]node{g.receivers, backward(g.processors), g.exporters} {
-		for i := range stage {
-			n := &stage[i]
-			if !n.started {
-				continue
-			}
-			if err := n.component.Shutdown(ctx); err != nil {
-				errs = append(errs, fmt.Errorf("shut down %s %s: %w", n.kind, n.id, err))
-			}
+	for _, stage := range [][]*node{g.receivers, backward(g.processors), g.exporters} {
+		for _, n := range stage {
+			errs = append(errs, n.shutdown(ctx))
 		}
 	}
 	return errors.Join(errs...)
 }
 
+func (n *node) shutdown(ctx context.Context) error {
+	if !n.started {
+		return nil
+	}
+	if err := n.component.Shutdown(ctx); err != nil {
+		return fmt.Errorf("shut down %s %s: %w", n.kind, n.id, err)
+	}
+	return nil
+}
+
 // backward turns processors round: they were made from the exporters up.
-func backward(stage []node) []node {
+func backward(stage []*node) []*node {
 	turned := slices.Clone(stage)
 	slices.Reverse(turned)
 	return turned

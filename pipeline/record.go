@@ -20,6 +20,10 @@ const (
 	// which the receiver found at start has been passed on. It goes through
 	// every processor and ends at the conditions.
 	EventBacklogEnd = "otelnpd.backlog.end"
+	// EventContext names a line that had been judged before the agent was started
+	// again, and is read once more so that those who look at several lines together
+	// see what is before the next one. It triggers nothing, and ends at the rules.
+	EventContext = "otelnpd.context"
 )
 
 // AttributeBacklogComplete is set (true) on a record named [EventBacklogEnd] whose

@@ -107,8 +107,15 @@ func (b *StatusBoard) SetStarted(kind string, id ID) {
 	}
 }
 
+// Remove forgets a component that is no more.
+func (b *StatusBoard) Remove(kind string, id ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.entries, kind+" "+id.String())
+}
+
 // All returns the status of every component: receivers, then processors, then
-// exporters, each by id.
+// exporters, then what belongs to the agent itself, each by id.
 func (b *StatusBoard) All() []ComponentStatus {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -125,6 +132,8 @@ const (
 	KindReceiver  = "receiver"
 	KindProcessor = "processor"
 	KindExporter  = "exporter"
+	// KindService is what belongs to the agent itself, such as its state.
+	KindService = "service"
 )
 
-var kinds = []string{KindReceiver, KindProcessor, KindExporter}
+var kinds = []string{KindReceiver, KindProcessor, KindExporter, KindService}

@@ -1,0 +1,203 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ErrStalled is returned where a batch stays in a pipeline for too long: what must
+// be seen or changed between two batches is not.
+var ErrStalled = errors.New("a pipeline makes no progress")
+
+// Hold calls f while no batch is in flight. The error is [ErrStalled] if one stays
+// in flight for longer than patience; then f has not been called.
+func (g *Graph) Hold(patience time.Duration, f func()) error {
+	if !g.gate.Hold(patience, f) {
+		return fmt.Errorf("%w: a batch has been under way for more than %s", ErrStalled, patience)
+	}
+	return nil
+}
+
+// Keep returns what every component keeps, by its name. It is called while the
+// graph is held.
+func (g *Graph) Keep() map[string]Encode {
+	kept := map[string]Encode{}
+	for _, n := range g.all() {
+		if keeper, ok := n.component.(Keeper); ok {
+			if encode := keeper.Keep(); encode != nil {
+				kept[n.name()] = encode
+			}
+		}
+	}
+	return kept
+}
+
+// Resume gives every component what was kept of it. It is called before Start.
+// The error joins those of the components that could not read it; they go on
+// without.
+func (g *Graph) Resume(kept map[string][]byte) error {
+	var errs []error
+	for _, n := range g.all() {
+		text, known := kept[n.name()]
+		keeper, ok := n.component.(Keeper)
+		if !known || !ok {
+			continue
+		}
+		if err := keeper.Resume(text); err != nil {
+			errs = append(errs, fmt.Errorf("resume %s: %w", n.name(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (g *Graph) all() []*node { return slices.Concat(g.receivers, g.processors, g.exporters) }
+
+// TakeOver makes this graph, which was built with from as the previous one, go on
+// in its place: at a border between batches, so that every batch is judged by one
+// of them as a whole. Components that both have go on as they are; those that have
+// changed go on where their predecessors had come to. swap is called at the border,
+// when batches already lead here: it brings the conditions to the new
+// configuration.
+//
+// If an error comes before swap was called, from goes on as it was.
+func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duration, swap func()) error {
+	if err := g.startAdded(ctx, from); err != nil {
+		return err
+	}
+	var faults []error
+	err := g.Hold(patience, func() {
+		faults = g.succeed(from)
+		swap()
+	})
+	if err != nil {
+		return errors.Join(err, g.abandon(ctx, from))
+	}
+	for _, n := range slices.Concat(g.exporters, backward(g.processors), g.receivers) {
+		faults = append(faults, g.startNode(ctx, n))
+	}
+	return errors.Join(append(faults, g.endRemoved(ctx, from))...)
+}
+
+// startAdded starts the exporters that from does not have. Their destinations are
+// nobody else's.
+func (g *Graph) startAdded(ctx context.Context, from *Graph) error {
+	for _, n := range g.exporters {
+		if from.find(n) != nil {
+			continue
+		}
+		if err := g.startNode(ctx, n); err != nil {
+			return errors.Join(err, g.abandon(ctx, from))
+		}
+	}
+	return nil
+}
+
+// abandon ends what of this graph alone has started.
+func (g *Graph) abandon(ctx context.Context, from *Graph) error {
+	var errs []error
+	for _, n := range g.exporters {
+		if from.find(n) == nil {
+			n.retired.Store(true)
+			errs = append(errs, n.shutdown(ctx))
+			g.board.Remove(n.kind, n.id)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// succeed puts this graph's components into the places of from's. It is called
+// while the graph is held.
+func (g *Graph) succeed(from *Graph) (faults []error) {
+	at := func(old *node) *node { return g.find(old) }
+	for _, old := range from.receivers {
+		if successor := at(old); successor != old {
+			faults = append(faults, old.handOver(successor))
+		} else {
+			old.entry.next = old.next
+		}
+	}
+	for _, old := range from.processors {
+		if successor := at(old); successor != nil {
+			faults = append(faults, successor.inherit(old))
+		}
+	}
+	for _, old := range from.exporters {
+		if successor := at(old); successor != nil && successor != old {
+			faults = append(faults, old.handOver(successor))
+		}
+	}
+	return faults
+}
+
+// find returns the component of this graph that has the place of n.
+func (g *Graph) find(n *node) *node {
+	for _, own := range g.all() {
+		if own.name() == n.name() {
+			return own
+		}
+	}
+	return nil
+}
+
+// handOver ends a component at once, and lets its successor go on where it had
+// come to. What it has accepted and not delivered is the successor's; a batch of a
+// receiver that waits at the gate is read again.
+func (n *node) handOver(successor *node) error {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	n.retired.Store(true)
+	// Its error says that something was left undone: the successor does it.
+	_ = n.shutdown(now)
+	n.started = false
+	if successor == nil {
+		return nil
+	}
+	return successor.inherit(n)
+}
+
+func (n *node) inherit(from *node) error {
+	if heir, ok := n.component.(Heir); ok {
+		heir.Inherit(from.component)
+	}
+	keeper, keeps := n.component.(Keeper)
+	predecessor, kept := from.component.(Keeper)
+	if !keeps || !kept {
+		return nil
+	}
+	encode := predecessor.Keep()
+	if encode == nil {
+		return nil
+	}
+	text, err := encode()
+	if err == nil {
+		err = keeper.Resume(text)
+	}
+	if err != nil {
+		return fmt.Errorf("hand over to the new %s: %w", n.name(), err)
+	}
+	return nil
+}
+
+// endRemoved ends what only from has, exporters after they have told what they had
+// accepted, and forgets the statuses of all that is no more.
+func (g *Graph) endRemoved(ctx context.Context, from *Graph) error {
+	var errs []error
+	for _, old := range from.all() {
+		successor := g.find(old)
+		if successor == old {
+			continue
+		}
+		errs = append(errs, old.shutdown(ctx)) // no more than a no-op where it was handed over
+		old.retired.Store(true)
+		if successor != nil {
+			continue
+		}
+		if !slices.ContainsFunc(g.all(), func(n *node) bool { return n.kind == old.kind && n.id == old.id }) {
+			g.board.Remove(old.kind, old.id)
+		}
+	}
+	return errors.Join(errs...)
+}
