@@ -45,6 +45,12 @@ type exclusive interface {
 	Exclusive() string
 }
 
+// filed is a component's configuration of which a part is in other files.
+type filed interface {
+	// Files returns their paths.
+	Files() []string
+}
+
 // sections returns the sections of the file in their order.
 func sections(f *file, factories pipeline.Factories) []*section {
 	receivers := newSection(pipeline.KindReceiver, f.Receivers)
@@ -125,6 +131,9 @@ func (p *parser) add(s *section, id pipeline.ID, path string, config pipeline.Co
 	p.claim(path, config)
 	if brings, ok := config.(condition.Declarer); ok {
 		p.declarers = append(p.declarers, declarer{path: path, section: s, id: id, Declarations: brings.Declare()})
+	}
+	if own, ok := config.(filed); ok {
+		p.config.Files = append(p.config.Files, own.Files()...)
 	}
 	if warns, ok := config.(warner); ok {
 		for _, fault := range faults(path, errors.Join(warns.Warnings()...)) {

@@ -31,6 +31,8 @@ type Config struct {
 	Conditions condition.Config
 	// Service is how the agent itself runs.
 	Service Service
+	// Files are the files beside its own that it was read from: packs of rules.
+	Files []string
 	// Warnings tell what is odd but works, in file order.
 	Warnings strictyaml.Errors
 }

@@ -83,7 +83,7 @@ func TestFullFile(t *testing.T) {
 		},
 		Service: config.Service{
 			Host: pipeline.Host{Root: "/host", Proc: "/host/proc", Sys: "/sys", Run: "/run"},
-			Node: "node-7", Socket: "none", ShutdownTimeout: 30 * time.Second,
+			Node: "node-7", Socket: "none", StateDir: "/var/lib/node-7", ShutdownTimeout: 30 * time.Second,
 			Telemetry: config.Telemetry{Logs: config.Logs{Level: "debug", Format: config.FormatJSON}},
 		},
 	}

@@ -217,6 +217,9 @@ var invalid = map[string][]string{
 	"service_relative_socket": {
 		`5:3: service.socket: "otelnpd.sock" is no absolute path: write one like /run/otelnpd/otelnpd.sock, or none`,
 	},
+	"service_relative_state_dir": {
+		`5:3: service.state_dir: "state" is no absolute path: write one like /var/lib/otelnpd, or none`,
+	},
 	"service_shutdown_timeout_too_long": {
 		`5:3: service.shutdown_timeout: 10m0s is out of bounds: write a duration from 1s to 5m`,
 	},

@@ -20,6 +20,9 @@ type Service struct {
 	Node string `yaml:"node"`
 	// Socket is the path of the operator's unix socket, or none.
 	Socket string `yaml:"socket"`
+	// StateDir is the directory in which the agent keeps what must survive a
+	// restart, or none: then it is kept in memory alone.
+	StateDir string `yaml:"state_dir"`
 	// Telemetry is what the agent tells of itself.
 	Telemetry Telemetry `yaml:"telemetry"`
 	// ShutdownTimeout is how long the agent may take to pass on what it has
@@ -51,6 +54,12 @@ const (
 // SocketNone is the path that means: no operator's socket.
 const SocketNone = "none"
 
+// StateDirNone is the directory that means: state is kept in memory alone.
+const StateDirNone = "none"
+
+// DefaultStateDir is where state is kept unless configured.
+const DefaultStateDir = "/var/lib/otelnpd"
+
 const (
 	defaultSocket          = "/run/otelnpd/otelnpd.sock"
 	defaultShutdownTimeout = 10 * time.Second
@@ -71,7 +80,7 @@ var nodePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0
 func DefaultService() Service {
 	return Service{
 		Host:   pipeline.DefaultHost(),
-		Socket: defaultSocket,
+		Socket: defaultSocket, StateDir: DefaultStateDir,
 		Telemetry: Telemetry{
 			Logs: Logs{Level: "info", Format: FormatAuto},
 		},
@@ -90,6 +99,7 @@ func (s *Service) Validate() error {
 		pipeline.At("host.sys", absolute(s.Host.Sys)),
 		pipeline.At("host.run", absolute(s.Host.Run)),
 		pipeline.At("socket", validateSocket(s.Socket)),
+		pipeline.At("state_dir", ValidateStateDir(s.StateDir)),
 		pipeline.At("telemetry.logs.level", pipeline.OneOf(s.Telemetry.Logs.Level, "debug", "info", "warn", "error")),
 		pipeline.At("telemetry.logs.format", pipeline.OneOf(s.Telemetry.Logs.Format, FormatAuto, FormatText, FormatJSON)),
 	}
@@ -112,6 +122,15 @@ func validateSocket(path string) error {
 	}
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("%q is no absolute path: write one like %s, or none", path, defaultSocket)
+	}
+	return nil
+}
+
+// ValidateStateDir checks the directory for the agent's state, wherever it was
+// given.
+func ValidateStateDir(path string) error {
+	if path != StateDirNone && !filepath.IsAbs(path) {
+		return fmt.Errorf("%q is no absolute path: write one like %s, or none", path, DefaultStateDir)
 	}
 	return nil
 }

@@ -109,6 +109,9 @@ type Threshold struct {
 type Rule struct {
 	// ID is unique over all rules and checks.
 	ID string
+	// Definition identifies all that the rule's component judges by (a pattern, a
+	// schedule): where it differs, the rule has changed.
+	Definition string
 	// Class of problem, or empty.
 	Class string
 	// Condition is the type it acts on; empty: it makes events.

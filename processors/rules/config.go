@@ -164,6 +164,17 @@ func (c *Config) Declare() condition.Declarations {
 	return declared
 }
 
+// Files returns the paths of the packs that are files.
+func (c *Config) Files() []string {
+	var files []string
+	for _, name := range c.Packs {
+		if isPath(name) {
+			files = append(files, name)
+		}
+	}
+	return files
+}
+
 // Warnings returns what is odd but allowed, once Validate has found no error.
 func (c *Config) Warnings() []error {
 	set, err := c.ruleSet()

@@ -245,6 +245,8 @@ rules:
 	require.True(t, ok)
 	require.Equal(t, "eth0", instance)
 	link.InstanceOf = nil
+	require.Len(t, link.Definition, 16)
+	link.Definition = ""
 	require.Empty(t, cmp.Diff(condition.Rule{
 		ID: "link", Class: "link-down", Condition: "LinkDown", Reason: "LinkIsDown", Source: "net-monitor",
 		Severity: 21, HasInstances: true, Clear: condition.Clear{By: condition.ClearByRecovery},
@@ -252,6 +254,28 @@ rules:
 		Observe:   true, UpdateMessage: true, Unreported: true,
 		Formerly: []condition.Former{{ID: "old", Reason: "Old"}},
 	}, link))
+}
+
+func TestADefinitionChangesWithAnyKey(t *testing.T) {
+	definition := func(text string) string {
+		return decode(t, "rules: [{id: a, reason: A, "+text+"}]").Declare().Rules[0].Definition
+	}
+	known := map[string]string{}
+	for _, text := range []string{
+		"pattern: abc", "pattern: abd", "pattern: abc, where: {log.facility: kern}", "pattern: abc, message: b",
+		"pattern: abc, window: {lines: 2}", "pattern: abc, severity: error", "pattern: abc, tests: {match: [abc]}",
+	} {
+		of := definition(text)
+		require.Equal(t, of, definition(text))
+		require.NotContains(t, known, of)
+		known[of] = text
+	}
+}
+
+func TestFilesAreThePacksWithAPath(t *testing.T) {
+	config := rules.DefaultConfig(packs.FS)
+	config.Packs = []string{"kernel", "disk.yaml", "/etc/otelnpd/net", "other.yml"}
+	require.Equal(t, []string{"disk.yaml", "/etc/otelnpd/net", "other.yml"}, config.Files())
 }
 
 func TestDeclareNothingWhereSomethingIsWrong(t *testing.T) {

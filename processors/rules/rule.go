@@ -1,6 +1,9 @@
 package rules
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -57,6 +60,7 @@ func (r *rule) problem() pipeline.Problem {
 func (r *rule) declared() condition.Rule {
 	declared := condition.Rule{
 		ID:           r.id,
+		Definition:   r.config.definition(),
 		Class:        r.config.Class,
 		Condition:    r.config.Condition,
 		Reason:       r.config.Reason,
@@ -77,6 +81,16 @@ func (r *rule) declared() condition.Rule {
 		declared.Formerly = append(declared.Formerly, condition.Former{ID: former.ID, Reason: former.Reason})
 	}
 	return declared
+}
+
+// definition identifies the rule as it is written.
+func (r *Rule) definition() string {
+	text, err := json.Marshal(r)
+	if err != nil { // there is nothing in a rule that JSON cannot write
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
 }
 
 // newExpression compiles a pattern. In a window it must match up to the end of
