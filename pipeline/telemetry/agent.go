@@ -11,8 +11,7 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// observeAgent makes otelnpd.build_info, otelnpd.component.up and
-// otelnpd.config.warnings.
+// observeAgent makes otelnpd.build_info and otelnpd.component.up.
 func observeAgent(meter metric.Meter, config Config) error {
 	_, errBuild := meter.Int64ObservableGauge("otelnpd.build_info",
 		metric.WithDescription("Always 1; its attributes tell what the agent was built from."),
@@ -20,13 +19,7 @@ func observeAgent(meter metric.Meter, config Config) error {
 	_, errUp := meter.Int64ObservableGauge("otelnpd.component.up",
 		metric.WithDescription("1 while a component is ok, 0 while it is starting or degraded."),
 		metric.WithInt64Callback(componentUp(config.Board)))
-	_, errWarnings := meter.Int64ObservableGauge("otelnpd.config.warnings", metric.WithUnit("{warning}"),
-		metric.WithDescription("What the running configuration holds that works, but is probably not meant."),
-		metric.WithInt64Callback(func(_ context.Context, observer metric.Int64Observer) error {
-			observer.Observe(int64(config.ConfigWarnings))
-			return nil
-		}))
-	return errors.Join(errBuild, errUp, errWarnings)
+	return errors.Join(errBuild, errUp)
 }
 
 func buildInfo(config Config) metric.Int64Callback {

@@ -48,9 +48,10 @@ type Config struct {
 	Node string
 	// Board has the components' statuses, for otelnpd_component_up.
 	Board *pipeline.StatusBoard
-	// ConfigWarnings is how much of the configuration is odd, for
-	// otelnpd_config_warnings.
+	// ConfigWarnings is how much of the configuration that the agent starts with is
+	// odd, and ConfigRead when it was read.
 	ConfigWarnings int
+	ConfigRead     time.Time
 }
 
 // Telemetry is the registry and its MeterProviders. They outlive graphs: a
@@ -59,6 +60,7 @@ type Telemetry struct {
 	registry *prometheus.Registry
 	semconv  *sdkmetric.MeterProvider
 	npd      *sdkmetric.MeterProvider
+	reloads  *Reloads
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -84,8 +86,14 @@ func New(config Config) (*Telemetry, error) {
 	if err := observeAgent(t.semconv.Meter(Scope), config); err != nil {
 		return nil, fmt.Errorf("make the metrics of the agent: %w", err)
 	}
+	if t.reloads, err = newReloads(t.semconv.Meter(Scope), config.ConfigWarnings, config.ConfigRead); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
+
+// Reloads takes note of what becomes of the configuration.
+func (t *Telemetry) Reloads() *Reloads { return t.reloads }
 
 // Gatherer reads all metrics. They are meant for Prometheus' text format: in
 // OpenMetrics a counter must end in _total, which problem_counter does not.
