@@ -34,13 +34,13 @@ func (h Host) Path(path string) string { return filepath.Join(h.Root, path) }
 // Instant is a time on the two clocks that matter.
 type Instant struct {
 	// Wall is for people and for lastTransitionTime.
-	Wall time.Time
+	Wall time.Time `json:"wall,omitzero"`
 	// Boot is the time since boot, suspends included (CLOCK_BOOTTIME): order and
 	// durations are on it.
-	Boot time.Duration
+	Boot time.Duration `json:"boot,omitempty"`
 	// Raw is the time since boot that the hardware counted: no suspends, no
 	// slewing (CLOCK_MONOTONIC_RAW). The kernel stamps its log by it.
-	Raw time.Duration
+	Raw time.Duration `json:"raw,omitempty"`
 }
 
 // Clock tells the time. Tests hold it in their hands.
@@ -63,9 +63,9 @@ func (SystemClock) Now() Instant {
 // Boot is one boot of the node.
 type Boot struct {
 	// ID is the boot id, a UUID that the kernel makes at each boot.
-	ID string
+	ID string `json:"id"`
 	// Start is when the node booted, by the wall clock.
-	Start time.Time
+	Start time.Time `json:"start"`
 }
 
 // ReadBoot reads the boot id below the host's /proc and takes the start from

@@ -14,15 +14,15 @@ import (
 // place; no two lines share one.
 type Place struct {
 	// Scope is the boot id, or the machine id for sources that outlive a boot.
-	Scope string
+	Scope string `json:"scope,omitempty"`
 	// Source names the source inside the scope: kmsg, a journal's seqnum id, a
 	// file's path and fingerprint.
-	Source string
+	Source string `json:"source,omitempty"`
 	// Generation counts the source's new starts (a file's truncations).
-	Generation uint64
+	Generation uint64 `json:"generation,omitempty"`
 	// Position grows with every line of a generation: a sequence number, an
 	// offset in bytes.
-	Position uint64
+	Position uint64 `json:"position,omitempty"`
 }
 
 // SameSequence tells whether positions of the two places can be compared.
@@ -33,17 +33,17 @@ func (p Place) SameSequence(other Place) bool {
 // BootTime is an instant on the boot clock (CLOCK_BOOTTIME) of one boot.
 type BootTime struct {
 	// ID is the boot id (/proc/sys/kernel/random/boot_id); empty: not known.
-	ID string
+	ID string `json:"id,omitempty"`
 	// At is the time since that boot.
-	At time.Duration
+	At time.Duration `json:"at,omitempty"`
 }
 
 // Order is the place of a record or verdict in the order of things: by position
 // within a source, else by the boot clock. Wall time has no part in it. Orders
 // of different boots are not comparable: their holders ask for the boot first.
 type Order struct {
-	Boot  BootTime
-	Place Place
+	Boot  BootTime `json:"boot,omitzero"`
+	Place Place    `json:"place,omitzero"`
 }
 
 // Compare returns -1, 0 or 1 as o is before, at the same time as, or after other.

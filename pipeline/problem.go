@@ -54,40 +54,40 @@ func (s *State) UnmarshalText(text []byte) error {
 // Its strings own their memory.
 type Problem struct {
 	// UID is the identity of this one occurrence (see [ProblemUID]).
-	UID UID
+	UID UID `json:"uid,omitzero"`
 	// Rule is the id of the rule or check, PACK/ID for rules of a pack.
-	Rule string
+	Rule string `json:"rule"`
 	// Class is the rule's class of problem (kernel-oops, hung-task …), or empty.
-	Class string
+	Class string `json:"class,omitempty"`
 	// Condition is the condition type it acts on; empty: an event.
-	Condition string
+	Condition string `json:"condition,omitempty"`
 	// Reason is a CamelCase word for machines.
-	Reason string
+	Reason string `json:"reason,omitempty"`
 	// Message is for people.
-	Message string
+	Message string `json:"message,omitempty"`
 	// Severity decides the type of a Kubernetes Event: Warning from warn up.
-	Severity log.Severity
+	Severity log.Severity `json:"severity,omitempty"`
 	// Instance is the part of the node that it is about (a disk, a mount), or
 	// empty for the node as a whole.
-	Instance string
+	Instance string `json:"instance,omitempty"`
 	// Source is the component that Kubernetes Events name: NPD's source.
-	Source string
+	Source string `json:"source,omitempty"`
 	// State is problem, ok or unknown.
-	State State
+	State State `json:"state"`
 	// Count is how many occurrences this one stands for: 1, or those a
 	// threshold gathered.
-	Count int
+	Count int `json:"count,omitempty"`
 	// Observe is set by rules in mode observe: logs by OTLP and the agent's own
 	// metrics alone.
-	Observe bool
+	Observe bool `json:"observe,omitempty"`
 	// Verdict is set on the verdicts of checks.
-	Verdict *Verdict
+	Verdict *Verdict `json:"verdict,omitempty"`
 }
 
 // Verdict is what a check's run adds to its Problem.
 type Verdict struct {
 	// Boot and Start are the boot and its clock when the run started: what
 	// happened after that the check may not have seen.
-	Boot  string
-	Start time.Duration
+	Boot  string        `json:"boot,omitempty"`
+	Start time.Duration `json:"start,omitempty"`
 }

@@ -31,6 +31,7 @@ func (m *step) newBoot() {
 			silent: m.assess(t, ts).state == pipeline.StateProblem, // a boot makes no problem: it is older news
 		})
 	}
+	m.carrySilences()
 	for _, c := range m.s.Events.sorted() {
 		if c.Level != nil {
 			m.forgetStreak(c)

@@ -3,6 +3,7 @@ package condition
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -22,6 +23,9 @@ func (c *Causes) UnmarshalJSON(text []byte) error {
 	}
 	*c = Causes{}
 	for _, cause := range list {
+		if cause == nil {
+			return errors.New("a cause is nothing")
+		}
 		(*c)[cause.Key] = cause
 	}
 	return nil
@@ -75,6 +79,12 @@ func (s *State) Clone() *State {
 		copied := *rs
 		copied.Seen = slices.Clone(rs.Seen)
 		c.Rules[id] = &copied
+	}
+	if s.Silences != nil {
+		c.Silences = make(map[string]*Silence, len(s.Silences))
+	}
+	for rule, silence := range s.Silences {
+		c.Silences[rule] = cloneOf(silence)
 	}
 	c.Receivers = make(map[string]*ReceiverState, len(s.Receivers))
 	for id, r := range s.Receivers {

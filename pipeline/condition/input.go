@@ -73,6 +73,10 @@ type NewBoot struct{}
 // Reload tells that the book in hand has taken the place of another.
 type Reload struct{}
 
+// Restart tells, where what has come since the start is gone through again, that
+// the agent was started anew in between ([State.Begin]).
+type Restart struct{}
+
 // Receivers names the receivers that feed the conditions. The backlog of those
 // that are new comes before the timers act and the state is settled.
 type Receivers struct{ IDs []string }
@@ -136,6 +140,7 @@ func (*OperatorClear) input() {}
 func (*Tick) input()          {}
 func (*NewBoot) input()       {}
 func (*Reload) input()        {}
+func (*Restart) input()       {}
 func (*Receivers) input()     {}
 func (*BacklogEnd) input()    {}
 func (*FirstVerdicts) input() {}
@@ -193,6 +198,8 @@ type Outcome struct {
 	// Again tells that it has fired before: it is told once more, under the same
 	// identity, and not counted.
 	Again bool
+	// Silenced tells that a silence has kept it from conditions and Events.
+	Silenced bool
 	// Dropped tells why the input was not heard.
 	Dropped Drop
 	// JoinedOther tells that the match joined the instance (other).

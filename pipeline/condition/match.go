@@ -16,7 +16,8 @@ func (m *step) match(in *Match) {
 		return
 	}
 	order := m.orderOf(&in.Occurrence)
-	if rule.on == nil {
+	m.out.Silenced = m.silenced(rule.ID, order)
+	if rule.on == nil || m.out.Silenced {
 		m.event(rule, in, order)
 		return
 	}
@@ -197,6 +198,6 @@ func (m *step) event(rule *bookRule, in *Match, order pipeline.Order) {
 func (m *step) fire(rule *bookRule, problem *pipeline.Problem, count int) {
 	fired := *problem
 	fired.Count = count
-	fired.Observe = rule.Observe
+	fired.Observe = rule.Observe || m.out.Silenced
 	m.out.Fired = &fired
 }

@@ -12,12 +12,15 @@ import (
 
 // problemCounts counts, by reason, the Events made for problems. It knows no
 // configuration, so that a reload resets nothing. The store's mu guards it.
-type problemCounts struct{ byReason map[string]int64 }
+type problemCounts struct {
+	byReason map[string]int64
+	silenced map[string]int64 // by rule
+}
 
 // publish makes the reason of every reported rule known with what it has so far.
 func (p *problemCounts) publish(book *Book) {
 	if p.byReason == nil {
-		p.byReason = map[string]int64{}
+		p.byReason, p.silenced = map[string]int64{}, map[string]int64{}
 	}
 	for _, rule := range book.rules {
 		if !rule.Unreported && !rule.Observe {
@@ -28,8 +31,13 @@ func (p *problemCounts) publish(book *Book) {
 
 // note counts what an outcome brings.
 func (p *problemCounts) note(book *Book, out *Outcome) {
-	if fired := out.Fired; fired != nil && !out.Again && !fired.Observe {
-		p.add(book, fired.Rule, fired.Reason)
+	if fired := out.Fired; fired != nil && !out.Again {
+		switch {
+		case out.Silenced:
+			p.silenced[fired.Rule]++
+		case !fired.Observe:
+			p.add(book, fired.Rule, fired.Reason)
+		}
 	}
 	for i := range out.Changes {
 		change := &out.Changes[i]

@@ -3,6 +3,7 @@ package condition
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -11,22 +12,41 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// Publish sets the sinks, in place of those before. Each is told first how all
-// conditions stand.
+// Publish sets the sinks, in place of those before. Each that was not there before
+// is told first how all conditions stand. The first time, all are then told what
+// has become different while the agent was away.
 func (s *Store) Publish(ctx context.Context, sinks []pipeline.Consumer) {
 	s.input.Lock()
 	defer s.input.Unlock()
+	before := s.sinks
 	s.sinks = slices.Clone(sinks)
 	if s.book == nil {
 		return
 	}
-	if err := s.snapshot(ctx, s.now()); err != nil {
+	added := slices.DeleteFunc(slices.Clone(sinks), func(sink pipeline.Consumer) bool {
+		return slices.ContainsFunc(before, func(old pipeline.Consumer) bool { return same(old, sink) })
+	})
+	errs := []error{s.snapshot(ctx, s.now(), added)}
+	if !s.wentOn {
+		s.wentOn = true
+		for _, in := range s.goOn(s.now()) {
+			_, err := s.step(ctx, in, s.book, s.now())
+			errs = append(errs, err)
+		}
+		s.timer.poke()
+	}
+	if err := errors.Join(errs...); err != nil {
 		s.options.Logger.Debug("an exporter refused how the conditions stand", "error", err)
 	}
 }
 
-// snapshot tells the sinks how every condition stands.
-func (s *Store) snapshot(ctx context.Context, now Now) error {
+// same tells whether two consumers are one. Functions are never known again.
+func same(x, y pipeline.Consumer) bool {
+	return reflect.TypeOf(x) == reflect.TypeOf(y) && reflect.TypeOf(x).Comparable() && x == y
+}
+
+// snapshot tells sinks how every condition stands.
+func (s *Store) snapshot(ctx context.Context, now Now, sinks []pipeline.Consumer) error {
 	conditions := s.Conditions()
 	changes := make([]Change, 0, len(conditions))
 	for _, c := range conditions {
@@ -36,12 +56,12 @@ func (s *Store) snapshot(ctx context.Context, now Now) error {
 			Condition: c, Severity: log.SeverityInfo, Provisional: s.journal != nil,
 		}})
 	}
-	return s.publish(ctx, changes, now)
+	return publish(ctx, changes, now, sinks)
 }
 
-// publish brings transitions to all sinks, in one batch.
-func (s *Store) publish(ctx context.Context, changes []Change, now Now) error {
-	if len(changes) == 0 || len(s.sinks) == 0 {
+// publish brings transitions to sinks, in one batch.
+func publish(ctx context.Context, changes []Change, now Now, sinks []pipeline.Consumer) error {
+	if len(changes) == 0 || len(sinks) == 0 {
 		return nil
 	}
 	batch := make([]pipeline.Record, 0, len(changes))
@@ -56,7 +76,7 @@ func (s *Store) publish(ctx context.Context, changes []Change, now Now) error {
 		})
 	}
 	var errs []error
-	for _, sink := range s.sinks {
+	for _, sink := range sinks {
 		errs = append(errs, sink.Consume(ctx, batch))
 	}
 	return errors.Join(errs...)

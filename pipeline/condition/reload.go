@@ -35,6 +35,7 @@ func (m *step) reload() {
 		}
 	}
 	maps.DeleteFunc(m.s.Rules, func(id string, _ *RuleState) bool { return m.book.byRule[id] == nil })
+	m.endSilences()
 	m.s.ConfigHash = m.book.hash
 	m.out.trace = traceChange
 	m.rearm()

@@ -42,6 +42,8 @@ type Journal struct {
 	// last finds, in the run of repeats at the end, the entry that a further
 	// repeat takes the place of.
 	last map[journalKey]int
+	// resumed is set where an earlier life of the agent began the journal.
+	resumed bool
 	// Overflows counts how often the oldest half had to be given up.
 	Overflows int
 }
@@ -63,8 +65,15 @@ func NewJournal(start *State, book *Book, now Now) *Journal {
 	return &Journal{start: start.Clone(), book: book, now: now, last: map[journalKey]int{}}
 }
 
-// Expect notes the receivers that feed the conditions: they belong to the start.
-func (j *Journal) Expect(in *Receivers) { j.start.Step(j.book, in, j.now) }
+// Expect notes the receivers that feed the conditions: they belong to the start,
+// or to the newest one.
+func (j *Journal) Expect(in *Receivers, book *Book, now Now) {
+	if j.resumed {
+		j.append(in, book, now)
+		return
+	}
+	j.start.Step(j.book, in, j.now)
+}
 
 // Note keeps an input that the state has judged, if it can matter.
 func (j *Journal) Note(in Input, book *Book, now Now, out *Outcome) {
@@ -197,16 +206,5 @@ func (s *State) keepEvents(from *State, book *Book) {
 			s.Rules[rule.ID] = rs
 		}
 	}
-	s.Instances = 0
-	recount := func(causes Causes) {
-		for key := range causes {
-			if key.counted() {
-				s.Instances++
-			}
-		}
-	}
-	for _, ts := range s.Types {
-		recount(ts.Causes)
-	}
-	recount(s.Events)
+	s.recount()
 }

@@ -73,6 +73,11 @@ func (ts *TypeState) known(node *NodeCondition) bool {
 	return ts.Patched.says(node) || ts.Taken.says(node)
 }
 
+func (p *Patched) equals(other *Patched) bool {
+	return p != nil && p.Status == other.Status && p.Reason == other.Reason && p.Message == other.Message &&
+		p.LastTransitionTime.Equal(other.LastTransitionTime)
+}
+
 func (p *Patched) says(node *NodeCondition) bool {
 	return p != nil && p.Status == node.Status && p.Reason == node.Reason && p.Message == node.Message &&
 		p.LastTransitionTime.Equal(node.LastTransitionTime)
@@ -321,7 +326,14 @@ func (m *step) readComplete(t *bookType) bool {
 // patched notes what the Node has accepted.
 func (m *step) patched(in *Patched) {
 	ts := m.s.Types[in.Type]
-	if ts == nil {
+	if ts == nil { // a reload has dropped it while the patch was under way
+		if !slices.Contains(m.s.Delete, in.Type) {
+			m.s.Delete = append(m.s.Delete, in.Type)
+			m.out.trace = traceChange
+		}
+		return
+	}
+	if ts.Taken == nil && ts.Patched.equals(in) {
 		return
 	}
 	copied := *in

@@ -355,9 +355,6 @@ func (w *world) restart(withState, late bool) error {
 		w.s, w.read = w.saved.state.Clone(), w.saved.read
 		w.outbox = append([]pipeline.UID(nil), w.saved.outbox...)
 		w.s.Begin(w.book, w.now())
-		if w.s.ConfigHash != w.book.hash {
-			w.s.Step(w.book, &Reload{}, w.now())
-		}
 	} else {
 		w.s, w.read, w.outbox, w.saved = NewState("node-1", w.book, w.now()), 0, nil, nil
 	}
@@ -365,11 +362,24 @@ func (w *world) restart(withState, late bool) error {
 	if late {
 		w.journal, w.twin = NewJournal(w.s, w.book, w.now()), w.s.Clone()
 		w.twinSent = eventsOf(w.twin.Step(w.book, w.seed(), w.now()))
-		if w.s.Boot.ID != w.bootID() {
-			w.s.Step(w.book, &NewBoot{}, w.now())
-		}
 	} else if err := w.input(w.seed()); err != nil {
 		return fmt.Errorf("seed: %w", err)
+	}
+	return w.goOn()
+}
+
+// goOn judges what has become different while the agent was away, as a store does
+// once it has sinks, and then the backlog.
+func (w *world) goOn() error {
+	if w.s.Boot.ID != w.bootID() {
+		if err := w.input(&NewBoot{}); err != nil {
+			return fmt.Errorf("new boot: %w", err)
+		}
+	}
+	if w.s.ConfigHash != w.book.hash {
+		if err := w.input(&Reload{}); err != nil {
+			return fmt.Errorf("new configuration: %w", err)
+		}
 	}
 	return w.catchUp()
 }

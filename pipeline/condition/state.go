@@ -37,6 +37,8 @@ type State struct {
 	VerdictsBy time.Duration `json:"verdicts_by"`
 	// Delete are the types to be removed from the Node.
 	Delete []string `json:"delete,omitempty"`
+	// Silences are the rules that an operator has silenced, by id.
+	Silences map[string]*Silence `json:"silences,omitempty"`
 	// ConfigHash names the configuration that the state was judged by last.
 	ConfigHash string `json:"config_hash"`
 	// Uses counts the uses of causes, to find the least recently used.
@@ -270,9 +272,9 @@ func NewState(node string, book *Book, now Now) *State {
 	return s
 }
 
-// Begin makes a state ready for an agent that has just started. If it was written
-// under another configuration, [Reload] comes next; then [Receivers], [Seed] where
-// there is one, [NewBoot] if it was written in another boot, and the backlog.
+// Begin makes a state ready for an agent that has just started. Next come
+// [Receivers], [Seed] where there is one, [NewBoot] if it was written in another
+// boot, [Reload] if it was written under another configuration, and the backlog.
 func (s *State) Begin(book *Book, now Now) {
 	s.Started = now.Instant
 	s.VerdictsIn, s.VerdictsBy = false, now.Boot+FirstVerdictTimeout

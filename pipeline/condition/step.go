@@ -61,6 +61,13 @@ func (s *State) Step(book *Book, in Input, now Now) Outcome {
 		m.patched(in)
 	case *Deleted:
 		m.deleted(in)
+	case *SilenceRule:
+		m.silence(in)
+	case *UnsilenceRule:
+		m.unsilence(in)
+	case *Restart:
+		s.Begin(book, now)
+		m.out.trace = traceChange
 	case *Tick:
 	}
 	return m.out
@@ -68,7 +75,7 @@ func (s *State) Step(book *Book, in Input, now Now) Outcome {
 
 func begins(in Input) bool {
 	switch in.(type) {
-	case *Receivers, *Seed, *NewBoot, *Reload:
+	case *Receivers, *Seed, *NewBoot, *Reload, *Restart:
 		return true
 	default:
 		return false

@@ -32,6 +32,8 @@ type Options struct {
 	// ExpectSeed tells that an exporter will bring the Node's conditions. Until
 	// then transitions are provisional.
 	ExpectSeed bool
+	// Keeping is told of changes in what [Store.Keep] returns.
+	Keeping pipeline.Keeping
 }
 
 // Store is the one holder of the conditions' state. Processors, timers, the
@@ -55,10 +57,13 @@ type Store struct {
 	state   *State
 	journal *Journal
 	told    told            // while the journal is kept
+	resumed *kept           // until Configure
 	strange map[string]bool // unknown rules that were logged
 	settled chan struct{}
 	// expected is set once the receivers are known.
 	expected bool
+	// wentOn is set once what has changed while the agent was away is judged.
+	wentOn bool
 }
 
 // Result is what the processor that brought a record needs to know.
@@ -96,17 +101,6 @@ func (s *Store) Configure(config *Config) error {
 	_, err = s.step(context.Background(), &Reload{}, book, now)
 	s.timer.poke()
 	return err
-}
-
-func (s *Store) begin(book *Book, now Now) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.book, s.state = book, NewState(s.options.Node, book, now)
-	s.problems.publish(book)
-	if s.options.ExpectSeed {
-		s.journal = NewJournal(s.state, book, now)
-	}
-	s.settle()
 }
 
 func (s *Store) now() Now {
@@ -213,20 +207,21 @@ func (s *Store) step(ctx context.Context, in Input, book *Book, now Now) (Outcom
 		s.note(in, now, &out)
 	}
 	s.problems.note(book, &out)
+	s.noteKept(in, &out)
 	s.settle()
 	after, rearmed := s.state.NextTimer()
 	s.mu.Unlock()
 	if rearmed && (!armed || after < before) {
 		s.timer.poke()
 	}
-	return out, s.publish(ctx, out.Changes, now)
+	return out, publish(ctx, out.Changes, now, s.sinks)
 }
 
 // note keeps an input for a late seed. The caller holds s.mu.
 func (s *Store) note(in Input, now Now, out *Outcome) {
 	overflows := s.journal.Overflows
 	if expected, ok := in.(*Receivers); ok {
-		s.journal.Expect(expected)
+		s.journal.Expect(expected, s.book, now)
 	} else {
 		s.journal.Note(keep(in), s.book, now, out)
 	}
@@ -273,8 +268,8 @@ func (s *Store) Seed(ctx context.Context, seed Seed) error {
 			"condition", c.Type, "reason", c.Reason, "message", c.Message, "command", "otelnpd conditions clear "+c.Type)
 	}
 	s.timer.poke()
-	err := s.publish(ctx, out.Changes, now)
-	return errors.Join(err, s.snapshot(ctx, now))
+	err := publish(ctx, out.Changes, now, s.sinks)
+	return errors.Join(err, s.snapshot(ctx, now, s.sinks))
 }
 
 func (s *Store) replay(seed *Seed, now Now) Outcome {
@@ -288,6 +283,7 @@ func (s *Store) replay(seed *Seed, now Now) Outcome {
 	}
 	s.problems.note(s.book, &out)
 	s.journal, s.told = nil, told{}
+	s.options.Keeping.Changed()
 	s.settle()
 	return out
 }

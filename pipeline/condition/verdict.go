@@ -33,9 +33,23 @@ func (m *step) verdict(in *Verdict) {
 		return
 	}
 	c.Level.Start = start
+	if m.out.Silenced = in.Problem.State != pipeline.StateOK && m.silenced(rule.ID, pipeline.Order{Boot: start}); m.out.Silenced {
+		m.verdictSilenced(rule, in)
+		return
+	}
 	m.hold()
 	defer m.release()
 	m.judge(rule, c, full, in, m.orderOf(&in.Occurrence))
+	m.awaitVerdicts()
+}
+
+// verdictSilenced lets a silenced check say what it sees, and hold what it held.
+func (m *step) verdictSilenced(rule *bookRule, in *Verdict) {
+	m.out.trace = traceSteady
+	m.s.rule(rule.ID).Answered = true
+	if in.Problem.State == pipeline.StateProblem {
+		m.fire(rule, in.Problem, max(in.Problem.Count, 1))
+	}
 	m.awaitVerdicts()
 }
 

@@ -1,0 +1,138 @@
+package condition
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
+
+// kept is what a store keeps, as JSON. While the Node's conditions are not known,
+// all that has come since the start is kept too, to be judged with them.
+type kept struct {
+	State   *State       `json:"state"`
+	Journal *keptJournal `json:"journal,omitempty"`
+}
+
+// Keep returns the writer of what must survive a restart, as it stands now. No
+// input is judged meanwhile, and during, if it is not nil, is called before any is:
+// what exporters have accepted then is what the state has told them.
+func (s *Store) Keep(during func()) pipeline.Encode {
+	s.input.Lock()
+	defer s.input.Unlock()
+	if during != nil {
+		defer during()
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.state == nil {
+		return func() ([]byte, error) { return json.Marshal(kept{}) }
+	}
+	now := kept{State: s.state.Clone()}
+	if s.journal != nil {
+		now.Journal = s.journal.keep()
+	}
+	return func() ([]byte, error) { return json.Marshal(now) }
+}
+
+// Resume makes the store begin from what was kept, at the first [Store.Configure].
+// An error means that it begins with nothing.
+func (s *Store) Resume(text []byte) error {
+	var resumed kept
+	if err := json.Unmarshal(text, &resumed); err != nil {
+		return fmt.Errorf("read the state of the conditions: %w", err)
+	}
+	if resumed.State == nil {
+		return nil
+	}
+	if err := resumed.State.mend(); err != nil {
+		return fmt.Errorf("read the state of the conditions: %w", err)
+	}
+	if err := resumed.Journal.mend(); err != nil {
+		return fmt.Errorf("read what the conditions wait with for the Node: %w", err)
+	}
+	s.input.Lock()
+	defer s.input.Unlock()
+	if s.book != nil {
+		return errors.New("resume the conditions: they have begun already")
+	}
+	if resumed.State.Node != s.options.Node {
+		return fmt.Errorf("resume the conditions: they are of the node %q, this is %q", resumed.State.Node, s.options.Node)
+	}
+	s.resumed = &resumed
+	return nil
+}
+
+// begin makes the state that the store starts with.
+func (s *Store) begin(book *Book, now Now) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.book = book
+	s.problems.publish(book)
+	resumed := s.resumed
+	s.resumed = nil
+	switch {
+	case resumed == nil:
+		s.state = NewState(s.options.Node, book, now)
+	case resumed.Journal != nil && s.options.ExpectSeed:
+		s.state = resumed.State
+		s.journal = resumed.Journal.journal(book)
+		restart := &Restart{}
+		out := s.state.Step(book, restart, now)
+		s.journal.Note(restart, book, now, &out)
+	default:
+		s.state = resumed.State
+		s.state.Begin(book, now)
+	}
+	if s.options.ExpectSeed && s.journal == nil {
+		s.journal = NewJournal(s.state, book, now)
+	}
+	s.settle()
+}
+
+// goOn returns the inputs for what has become different while the agent was away:
+// the boot, and the configuration. They come once there are sinks to be told.
+func (s *Store) goOn(now Now) []Input {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var inputs []Input
+	if s.state.Boot.ID != now.Current.ID {
+		inputs = append(inputs, &NewBoot{})
+	}
+	if s.state.ConfigHash != s.book.hash {
+		inputs = append(inputs, &Reload{})
+	}
+	return inputs
+}
+
+// noteKept tells the keeper of the state what an input has changed. What only
+// moves a time forward, a repeat or one more verdict like the one before, can wait:
+// the lines and runs behind it come again until it is written.
+func (s *Store) noteKept(in Input, out *Outcome) {
+	switch in.(type) {
+	case *Receivers, *FirstVerdicts:
+		return // a start makes them anew
+	case *Match, *Recovery:
+		if out.trace == traceRepeat {
+			s.options.Keeping.Moved()
+			return
+		}
+		if out.Dropped == DropUnknownRule || out.Dropped == DropNoVerdict || out.Dropped == DropRepeated || out.Again {
+			return
+		}
+	case *Verdict:
+		if out.Dropped != "" {
+			return
+		}
+		if out.trace == traceSteady {
+			s.options.Keeping.Moved()
+			return
+		}
+	default:
+		if out.trace == traceNothing && len(out.Changes) == 0 {
+			return
+		}
+	}
+	s.options.Keeping.Changed()
+}
