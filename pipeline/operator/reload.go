@@ -15,21 +15,24 @@ type Reloaded struct {
 	Note string `json:"note,omitempty"`
 }
 
-// Summary is the difference between two configurations. All lists are in the
+// Summary is how the configuration differs from the one before it: names, in the
 // order to show.
 type Summary struct {
-	// RulesAdded, RulesRemoved and RulesChanged are ids of rules.
+	// Rules are named by their ids.
 	RulesAdded   []string `json:"rules_added,omitempty"`
 	RulesRemoved []string `json:"rules_removed,omitempty"`
 	RulesChanged []string `json:"rules_changed,omitempty"`
-	// TypesAdded and TypesDropped are types of conditions.
-	TypesAdded   []string `json:"types_added,omitempty"`
-	TypesDropped []string `json:"types_dropped,omitempty"`
-	// ComponentsStarted, ComponentsReplaced and ComponentsEnded are components by
-	// kind and id, such as "exporter kubernetes".
-	ComponentsStarted  []string `json:"components_started,omitempty"`
-	ComponentsReplaced []string `json:"components_replaced,omitempty"`
-	ComponentsEnded    []string `json:"components_ended,omitempty"`
+	// Conditions are named by their types.
+	ConditionsAdded   []string `json:"conditions_added,omitempty"`
+	ConditionsRemoved []string `json:"conditions_removed,omitempty"`
+	ConditionsChanged []string `json:"conditions_changed,omitempty"`
+	// Components are named by kind and id, such as "exporter kubernetes": started,
+	// ended, and replaced.
+	ComponentsAdded   []string `json:"components_added,omitempty"`
+	ComponentsRemoved []string `json:"components_removed,omitempty"`
+	ComponentsChanged []string `json:"components_changed,omitempty"`
+	// Service are the keys below service that differ.
+	Service []string `json:"service,omitempty"`
 }
 
 // RefuseReload makes ErrReloadRefused of what is wrong with a configuration,

@@ -158,8 +158,10 @@ func TestReload(t *testing.T) {
 	want := operator.Reloaded{
 		Changed: true,
 		Summary: operator.Summary{
-			RulesAdded: []string{"a"}, RulesRemoved: []string{"b"}, RulesChanged: []string{"c"}, TypesAdded: []string{"D"}, TypesDropped: []string{"E"},
-			ComponentsStarted: []string{"exporter f"}, ComponentsReplaced: []string{"exporter g"}, ComponentsEnded: []string{"exporter h"},
+			RulesAdded: []string{"a"}, RulesRemoved: []string{"b"}, RulesChanged: []string{"c"},
+			ConditionsAdded: []string{"D"}, ConditionsRemoved: []string{"E"}, ConditionsChanged: []string{"F"},
+			ComponentsAdded: []string{"exporter g"}, ComponentsRemoved: []string{"exporter h"}, ComponentsChanged: []string{"exporter i"},
+			Service: []string{"telemetry.logs.level"},
 		},
 		Warnings: []string{"odd"}, Note: "restart for service.node",
 	}
