@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,15 +44,13 @@ func newConditionsListCommand() *cobra.Command {
 				return err
 			}
 			if output == outputJSON {
-				encoder := json.NewEncoder(cmd.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(views)
+				return printJSON(cmd.OutOrStdout(), views)
 			}
 			return printConditions(cmd.OutOrStdout(), views)
 		},
 	}
 	addOutputFlag(cmd, &output, outputText, outputJSON)
-	flags.add(cmd)
+	flags.add(cmd, answerTimeout)
 	return cmd
 }
 
@@ -88,10 +85,9 @@ func newConditionsClearCommand() *cobra.Command {
 		Use:   "clear TYPE",
 		Short: "Declare a condition healthy until its next problem",
 		Long: `Declare a condition healthy: all causes that hold it end, and lines that have been
-judged do not bring them back. The next match does.
+judged do not bring them back, not even after a restart. The next match does.
 
-The agent keeps no state over a restart yet: lines that are then still in the
-kernel's log set the condition again.`,
+The answer comes once that is on disk; a note says so if it cannot be.`,
 		Example: "  otelnpd conditions clear KernelDeadlock",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -108,13 +104,14 @@ kernel's log set the condition again.`,
 				if err != nil {
 					return err
 				}
+				tellNote(cmd, cleared.Note)
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s; causes cleared: %d\n",
 					cleared.Condition.Type, cleared.Condition.Status, cleared.Causes)
 				return err
 			})
 		},
 	}
-	flags.add(cmd)
+	flags.add(cmd, answerTimeout)
 	return cmd
 }
 

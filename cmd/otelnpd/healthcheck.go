@@ -21,17 +21,21 @@ type agentFlags struct {
 	timeout time.Duration
 }
 
-func (f *agentFlags) add(cmd *cobra.Command) {
+// answerTimeout is how long an agent may take for what it has at hand.
+const answerTimeout = 5 * time.Second
+
+func (f *agentFlags) add(cmd *cobra.Command, timeout time.Duration) {
 	cmd.Flags().StringVar(&f.socket, "socket", cmp.Or(os.Getenv(socketVariable), config.DefaultService().Socket),
-		"operator socket of the agent ($OTELNPD_SOCKET, else service.socket in its configuration)")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 5*time.Second, "how long to wait for the answer")
+		"operator socket of the agent ($OTELNPD_SOCKET, else service.socket in its configuration); "+
+			"the default is also looked for in $OTELNPD_STATE_DIR or "+config.DefaultStateDir)
+	cmd.Flags().DurationVar(&f.timeout, "timeout", timeout, "how long to wait for the answer")
 }
 
 // ask lets one ask the agent, for as long as the flags say.
 func (f *agentFlags) ask(ctx context.Context, question func(context.Context, *operator.Client) error) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	client, err := operator.Dial(f.socket)
+	client, err := operator.Dial(socketPaths(f.socket)...)
 	if err != nil {
 		return err
 	}
@@ -66,6 +70,6 @@ image without a shell has no other means for.`,
 			})
 		},
 	}
-	flags.add(cmd)
+	flags.add(cmd, answerTimeout)
 	return cmd
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +45,8 @@ func TestVersion(t *testing.T) {
 
 func TestHelpShowsExamples(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"validate", "--help"}, {"config", "default", "--help"},
-		{"conditions", "clear", "--help"}, {"conditions", "list", "--help"}, {"healthcheck", "--help"}, {"version", "--help"}, {"config", "convert", "--help"}, {"uninstall", "--help"}} {
+		{"conditions", "clear", "--help"}, {"conditions", "list", "--help"}, {"healthcheck", "--help"}, {"version", "--help"}, {"config", "convert", "--help"}, {"uninstall", "--help"},
+		{"rules", "list", "--help"}, {"rules", "silence", "--help"}, {"rules", "unsilence", "--help"}, {"reload", "--help"}} {
 		got := otelnpd(t, "", args...)
 		require.Zero(t, got.code, args)
 		require.Contains(t, got.stdout, "Examples:", args)
@@ -114,9 +114,17 @@ func TestValidateNeedsAFile(t *testing.T) {
 	require.Contains(t, missing.stderr, "/does/not/exist.yaml")
 }
 
+// agentCommands are those that ask a running agent.
+func agentCommands() [][]string {
+	return [][]string{
+		{"healthcheck"}, {"conditions", "list"}, {"conditions", "clear", "KernelDeadlock"}, {"reload"},
+		{"rules", "list"}, {"rules", "silence", "r", "--for", "1h"}, {"rules", "unsilence", "r"},
+	}
+}
+
 func TestCommandsForARunningAgentSayThatNoneRuns(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "otelnpd.sock")
-	for _, args := range [][]string{{"healthcheck"}, {"conditions", "list"}, {"conditions", "clear", "KernelDeadlock"}} {
+	for _, args := range agentCommands() {
 		got := otelnpd(t, "", append(args, "--socket", socket)...)
 		require.Equal(t, 1, got.code, args)
 		require.Contains(t, got.stderr, "is the agent running", args)
@@ -148,11 +156,8 @@ func TestEmptyConfigFlagIsNoDefault(t *testing.T) {
 }
 
 func TestAnAgentThatDoesNotAnswer(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "otelnpd.sock")
-	listener, err := net.Listen("unix", socket) // takes connections, never answers
-	require.NoError(t, err)
-	defer func() { require.NoError(t, listener.Close()) }()
-	for _, args := range [][]string{{"healthcheck"}, {"conditions", "list"}, {"conditions", "clear", "KernelDeadlock"}} {
+	socket := takesAndNeverAnswers(t)
+	for _, args := range agentCommands() {
 		got := otelnpd(t, "", append(args, "--socket", socket, "--timeout", "50ms")...)
 		require.Equal(t, 1, got.code, args)
 		require.Contains(t, got.stderr, "has not answered within 50ms", args)

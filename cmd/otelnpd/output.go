@@ -1,11 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/otelnpd/otelnpd/pipeline/terminal"
 )
 
 // The forms of output that commands know.
@@ -36,4 +40,17 @@ func addOutputFlag(cmd *cobra.Command, value *string, allowed ...string) {
 	cmd.Flags().VarP(choice{value, allowed}, "output", "o", "output form: "+strings.Join(allowed, " or "))
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func printJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// tellNote tells what is not as it should be, beside what a command prints.
+func tellNote(cmd *cobra.Command, note string) {
+	if note != "" {
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "Note:", terminal.Text(note))
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -109,14 +110,15 @@ func (f *uninstallFlags) checkStopped(ctx context.Context, loaded *config.Config
 	if f.force || f.dryRun || path == "" {
 		return nil
 	}
-	client, err := operator.Dial(path)
+	stateDir := cmp.Or(os.Getenv(stateDirVariable), loaded.Service.StateDir)
+	client, err := operator.Dial(append([]string{path}, socketFallbacks(path, stateDir)...)...)
 	if err != nil {
 		return nil //nolint:nilerr // no agent answers there
 	}
 	if _, err := client.Health(ctx); err != nil {
 		return nil //nolint:nilerr // no agent answers there
 	}
-	return fmt.Errorf("an agent runs here (it answers on %s) and would set its conditions again: stop it first, or add --force", path)
+	return fmt.Errorf("an agent runs here (it answers on %s) and would set its conditions again: stop it first, or add --force", client.Path())
 }
 
 // apiserver is how to reach the apiserver: as the exporter of the configuration

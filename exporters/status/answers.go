@@ -3,6 +3,7 @@ package status
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/health"
+	"github.com/otelnpd/otelnpd/pipeline/terminal"
 )
 
 const (
@@ -38,8 +40,30 @@ func (a *answers) healthz(w http.ResponseWriter, r *http.Request) {
 	answer(w, report.Healthy, report.Problems())
 }
 
+// verboseReport is the agent's health, and what operators keep it from telling.
+type verboseReport struct {
+	health.Report
+	Silences []Silence `json:"silences,omitempty"`
+}
+
+func (r *verboseReport) writeText(to *bytes.Buffer) error {
+	if err := r.WriteText(to); err != nil {
+		return err
+	}
+	for i, silence := range r.Silences {
+		if i == 0 {
+			to.WriteByte('\n')
+		}
+		fmt.Fprintf(to, "rule %s is silenced until %s\n", terminal.Text(silence.Rule), silence.Until.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
 func (a *answers) verbose(w http.ResponseWriter, r *http.Request) {
-	report := a.report()
+	report := verboseReport{Report: a.report()}
+	if a.sources.Silences != nil {
+		report.Silences = a.sources.Silences()
+	}
 	var body bytes.Buffer
 	var err error
 	contentType := plainText
@@ -47,7 +71,7 @@ func (a *answers) verbose(w http.ResponseWriter, r *http.Request) {
 		contentType = jsonText
 		err = json.NewEncoder(&body).Encode(report)
 	} else {
-		err = report.WriteText(&body)
+		err = report.writeText(&body)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

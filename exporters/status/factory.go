@@ -24,8 +24,19 @@ type Sources struct {
 	// Stalled names the pipelines in which one batch has been under way for
 	// longer than limit.
 	Stalled func(limit time.Duration) []string
+	// Silences returns the rules that are silenced now, in the order to show; nil:
+	// there are none ever.
+	Silences func() []Silence
 	// Version of the agent.
 	Version string
+}
+
+// Silence is a rule that has no effect for a time, since an operator said so.
+type Silence struct {
+	// Rule is the rule's id.
+	Rule string `json:"rule"`
+	// Until is when the silence ends by itself.
+	Until time.Time `json:"until"`
 }
 
 // NewFactory returns the factory of status pages.

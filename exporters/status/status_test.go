@@ -28,6 +28,7 @@ type node struct {
 	conditions []pipeline.Condition
 	components []pipeline.ComponentStatus
 	stalled    map[time.Duration][]string // by the limit that is asked with
+	silences   func() []status.Silence
 }
 
 func (n *node) sources() status.Sources {
@@ -35,6 +36,7 @@ func (n *node) sources() status.Sources {
 		Conditions: func() []pipeline.Condition { return n.conditions },
 		Components: func() []pipeline.ComponentStatus { return n.components },
 		Stalled:    func(limit time.Duration) []string { return n.stalled[limit] },
+		Silences:   n.silences,
 		Version:    "1.2.3",
 	}
 }
@@ -147,6 +149,33 @@ func TestVerboseHealth(t *testing.T) {
 	var report health.Report
 	require.NoError(t, json.Unmarshal([]byte(written.body), &report))
 	require.Equal(t, health.Assess("1.2.3", n.components, []string{"logs/kernel"}), report)
+}
+
+func TestSilencesAreShown(t *testing.T) {
+	url := serve(t, &node{silences: func() []status.Silence {
+		return []status.Silence{{Rule: "kernel/docker-hung", Until: since}, {Rule: "a\x1b[2J", Until: since.In(time.FixedZone("", 3600))}}
+	}}, nil)
+	text := get(t, url+"/healthz?verbose")
+	require.Equal(t, http.StatusOK, text.code)
+	require.Contains(t, text.body, "\n\nrule kernel/docker-hung is silenced until 2026-01-02T03:04:05Z\n"+
+		`rule a\x1b[2J is silenced until 2026-01-02T03:04:05Z`+"\n")
+
+	written := ask(t, http.MethodGet, url+"/healthz?verbose", "application/json")
+	var report struct {
+		Healthy  bool             `json:"healthy"`
+		Version  string           `json:"version"`
+		Silences []status.Silence `json:"silences"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(written.body), &report))
+	require.True(t, report.Healthy)
+	require.Equal(t, "1.2.3", report.Version)
+	require.Equal(t, status.Silence{Rule: "kernel/docker-hung", Until: since}, report.Silences[0])
+
+	for _, silences := range []func() []status.Silence{nil, func() []status.Silence { return nil }} {
+		url := serve(t, &node{silences: silences}, nil)
+		require.NotContains(t, get(t, url+"/healthz?verbose").body, "silence")
+		require.NotContains(t, ask(t, http.MethodGet, url+"/healthz?verbose", "application/json").body, "silence")
+	}
 }
 
 func TestConditions(t *testing.T) {

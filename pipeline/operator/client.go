@@ -11,12 +11,12 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/health"
-	"github.com/otelnpd/otelnpd/pipeline/terminal"
 )
 
 // maxAnswerBytes bounds what the client reads of an answer: 4,096 causes of
@@ -33,36 +33,63 @@ type Client struct {
 	http *http.Client
 }
 
-// Dial connects to the agent's socket once, to see that it is there. Its errors
-// are ErrNotRunning and ErrNotAllowed, with what to do.
-func Dial(path string) (*Client, error) {
+// Dial connects to the agent's socket once, to see that it is there: to the first
+// of the paths where an agent answers. Its errors are ErrNotRunning and
+// ErrNotAllowed, with what to do and which paths were tried.
+func Dial(paths ...string) (*Client, error) {
+	var errs []error
+	for _, path := range paths {
+		conn, err := dial(context.Background(), path)
+		if err == nil {
+			return newClient(path), conn.Close()
+		}
+		errs = append(errs, err)
+	}
+	return nil, tried(paths, errs)
+}
+
+func newClient(path string) *Client {
 	c := &Client{path: path}
 	c.http = &http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
-			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
+			DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, c.path) },
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	conn, err := c.dial(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	return c, conn.Close()
+	return c
 }
 
-func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+// Path is the socket that answers.
+func (c *Client) Path() string { return c.path }
+
+// tried says what was wrong with the paths: of a socket that is there more can be
+// said than of one that is not.
+func tried(paths []string, errs []error) error {
+	for _, err := range errs {
+		if !errors.Is(err, fs.ErrNotExist) {
+			if len(paths) > 1 {
+				return fmt.Errorf("%w (tried: %s)", err, strings.Join(paths, ", "))
+			}
+			return err
+		}
+	}
+	return fmt.Errorf("%w: there is no socket %s; is the agent running on this host, in this container? If its service.socket is another one, pass --socket",
+		ErrNotRunning, strings.Join(paths, " and no "))
+}
+
+func dial(ctx context.Context, path string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "unix", c.path)
+	conn, err := dialer.DialContext(ctx, "unix", path)
 	switch {
 	case err == nil:
 		return conn, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: there is no socket %s; is the agent running on this host, in this container? If its service.socket is another one, pass --socket", ErrNotRunning, c.path)
+		return nil, fmt.Errorf("%w: the socket %s is gone: %w", ErrNotRunning, path, fs.ErrNotExist)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("%w: nobody answers on %s, the agent has died; start it again", ErrNotRunning, c.path)
+		return nil, fmt.Errorf("%w: nobody answers on %s, the agent has died; start it again", ErrNotRunning, path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w: %s is closed to you; run this as root", ErrNotAllowed, c.path)
+		return nil, fmt.Errorf("%w: %s is closed to you; run this as root", ErrNotAllowed, path)
 	default:
 		return nil, fmt.Errorf("connect to the agent: %w", err)
 	}
@@ -95,6 +122,46 @@ func (c *Client) Clear(ctx context.Context, conditionType string) (Cleared, erro
 	return answer, nil
 }
 
+// Rules returns every rule, and which are silenced.
+func (c *Client) Rules(ctx context.Context) ([]Rule, error) {
+	var rules []Rule
+	if err := c.ask(ctx, http.MethodGet, pathRules, nil, &rules); err != nil {
+		return nil, err
+	}
+	return rules, nil
+}
+
+// Silence keeps a rule from having any effect for a time. It returns once that is
+// durable, or Silenced.Note says why it is not.
+func (c *Client) Silence(ctx context.Context, rule string, silence time.Duration) (Silenced, error) {
+	var answer Silenced
+	request := wireSilence{Rule: rule, For: silence.String(), RequestID: rand.Text()}
+	if err := c.ask(ctx, http.MethodPost, pathSilence, request, &answer); err != nil {
+		return Silenced{}, fmt.Errorf("silence %s: %w", rule, err)
+	}
+	return answer, nil
+}
+
+// Unsilence ends the silence of a rule, as Silence begins it.
+func (c *Client) Unsilence(ctx context.Context, rule string) (Unsilenced, error) {
+	var answer Unsilenced
+	request := wireUnsilence{Rule: rule, RequestID: rand.Text()}
+	if err := c.ask(ctx, http.MethodPost, pathUnsilence, request, &answer); err != nil {
+		return Unsilenced{}, fmt.Errorf("unsilence %s: %w", rule, err)
+	}
+	return answer, nil
+}
+
+// Reload has the agent read its configuration again. The error ErrReloadRefused
+// has a line for each thing that is wrong with it.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	var answer Reloaded
+	if err := c.ask(ctx, http.MethodPost, pathReload, wireReload{RequestID: rand.Text()}, &answer); err != nil {
+		return Reloaded{}, fmt.Errorf("reload: %w", err)
+	}
+	return answer, nil
+}
+
 func (c *Client) ask(ctx context.Context, method, path string, body, answer any) error {
 	var send io.Reader
 	if body != nil {
@@ -118,35 +185,10 @@ func (c *Client) ask(ctx context.Context, method, path string, body, answer any)
 		return fmt.Errorf("read the agent's answer: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		return refusal(response, text)
+		return refusal(path, response, text)
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return fmt.Errorf("read the agent's answer: %w", err)
 	}
 	return nil
-}
-
-// refusal makes an error of an answer that is none.
-func refusal(response *http.Response, text []byte) error {
-	var told wireError
-	if err := json.Unmarshal(text, &told); err != nil || told.Error == "" {
-		return fmt.Errorf("the agent answered %s; are agent and command of the same version?", response.Status)
-	}
-	return &Refusal{code: response.StatusCode, message: terminal.Text(told.Error)}
-}
-
-// Refusal is what the agent said instead of doing as it was asked. It is
-// ErrNotAllowed or ErrUnknownCondition where it was for that.
-type Refusal struct {
-	code    int
-	message string
-}
-
-// Error is the agent's words, safe to show on a terminal.
-func (r *Refusal) Error() string { return r.message }
-
-// Is tells what the refusal was for.
-func (r *Refusal) Is(target error) bool {
-	return (r.code == http.StatusForbidden && target == ErrNotAllowed) ||
-		(r.code == http.StatusNotFound && target == ErrUnknownCondition)
 }

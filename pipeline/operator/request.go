@@ -4,20 +4,58 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"time"
 )
 
-func readClear(r *http.Request) (wireClear, error) {
-	var request wireClear
+// read takes the one JSON value of a request; form shows what it looks like.
+func read[T any](r *http.Request, form string) (request T, err error) {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&request); err != nil {
-		return request, fmt.Errorf("read the request: %w; send {\"type\": CONDITION, \"request_id\": ID}", err)
+		return request, fmt.Errorf("read the request: %w; send %s", err, form)
 	}
-	if decoder.More() {
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return request, errors.New("the request holds more than one JSON value")
 	}
+	return request, nil
+}
+
+func readClear(r *http.Request) (wireClear, error) {
+	request, err := read[wireClear](r, `{"type": CONDITION, "request_id": ID}`)
+	if err != nil {
+		return request, err
+	}
 	return request, errors.Join(checkWord("type", request.Type), checkWord("request_id", request.RequestID))
+}
+
+func readSilence(r *http.Request) (wireSilence, time.Duration, error) {
+	request, err := read[wireSilence](r, `{"rule": RULE, "for": "2h", "request_id": ID}`)
+	if err != nil {
+		return request, 0, err
+	}
+	silence, err := ParseSilence(request.For)
+	if err != nil {
+		err = fmt.Errorf("for: %w", err)
+	}
+	return request, silence, errors.Join(checkWord("rule", request.Rule), err, checkWord("request_id", request.RequestID))
+}
+
+func readUnsilence(r *http.Request) (wireUnsilence, error) {
+	request, err := read[wireUnsilence](r, `{"rule": RULE, "request_id": ID}`)
+	if err != nil {
+		return request, err
+	}
+	return request, errors.Join(checkWord("rule", request.Rule), checkWord("request_id", request.RequestID))
+}
+
+func readReload(r *http.Request) (wireReload, error) {
+	request, err := read[wireReload](r, `{"request_id": ID}`)
+	if err != nil {
+		return request, err
+	}
+	return request, checkWord("request_id", request.RequestID)
 }
 
 // maxWord bounds the words of a request; the agent knows no longer ones.

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/health"
 )
@@ -20,15 +18,22 @@ const (
 	maxBodyBytes   = 4 << 10
 	maxHeaderBytes = 16 << 10
 	readTimeout    = 10 * time.Second
-	// writeTimeout leaves a clear the time to reach the disk.
+	// writeTimeout leaves what was asked for the time to reach the disk.
 	writeTimeout = 30 * time.Second
+	// reloadTimeout leaves components the time to end and to start.
+	reloadTimeout = 5 * time.Minute
 )
 
 // ServerConfig says where the server listens and what it asks. The functions
-// are called by several goroutines at once.
+// are called by several goroutines at once. Their ctx ends when the operator goes
+// away. What has no function is not served.
 type ServerConfig struct {
 	// Path of the socket.
 	Path string
+	// Fallbacks are where the socket is made, in this order, if it cannot be made
+	// at Path: in a container /run may be read-only. [Dial] looks there too if it is
+	// told the same.
+	Fallbacks []string
 	// Health returns the agent's health.
 	Health func() health.Report
 	// Views returns every condition with all that holds it.
@@ -37,7 +42,18 @@ type ServerConfig struct {
 	// durable. The request id makes the identity of the Event. A type that is not
 	// known is ErrUnknownCondition.
 	Clear func(ctx context.Context, conditionType, requestID string) (Cleared, error)
-	// Logger notes every clear, and who asked for it.
+	// Rules returns every rule, in the order to show.
+	Rules func() []Rule
+	// Silence keeps a rule from having any effect for a time, and returns once that
+	// is durable. A rule that there is not is ErrUnknownRule; which ones are near,
+	// the server adds.
+	Silence func(ctx context.Context, rule string, silence time.Duration, requestID string) (Silenced, error)
+	// Unsilence ends the silence of a rule, as Silence begins it.
+	Unsilence func(ctx context.Context, rule, requestID string) (Unsilenced, error)
+	// Reload reads the configuration again and runs it. One that cannot be run is
+	// ErrReloadRefused; see RefuseReload.
+	Reload func(ctx context.Context, requestID string) (Reloaded, error)
+	// Logger notes everything that is changed, and who asked for it.
 	Logger *slog.Logger
 }
 
@@ -45,19 +61,24 @@ type ServerConfig struct {
 type Server struct {
 	config ServerConfig
 	uid    uint32 // of the agent
+	path   string
 	socket *socket
 	http   *http.Server
 	done   sync.WaitGroup
 }
 
 // Listen makes the socket and begins to answer. The error ErrRunning is another
-// agent; with any other the agent can go on, without operator.
+// agent; with any other, which names all paths that were tried, the agent can go
+// on, without operator.
 func Listen(config ServerConfig) (*Server, error) {
-	made, err := listenAlone(config.Path)
-	if err != nil {
+	made, path, err := listenSomewhere(append([]string{config.Path}, config.Fallbacks...))
+	if made == nil {
 		return nil, fmt.Errorf("make the operator's socket: %w", err)
 	}
-	s := &Server{config: config, uid: uint32(os.Geteuid()), socket: made} //nolint:gosec // a uid has 32 bits
+	if err != nil {
+		config.Logger.Info("the operator's socket is at its second place", "socket", path, "error", err)
+	}
+	s := &Server{config: config, uid: uint32(os.Geteuid()), path: path, socket: made} //nolint:gosec // a uid has 32 bits
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ConnContext:       withPeer,
@@ -70,6 +91,9 @@ func Listen(config ServerConfig) (*Server, error) {
 	s.done.Go(func() { s.serve() })
 	return s, nil
 }
+
+// Path is where the socket is.
+func (s *Server) Path() string { return s.path }
 
 func (s *Server) serve() {
 	if err := s.http.Serve(s.socket.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -86,51 +110,4 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.done.Wait()
 	return errors.Join(err, s.socket.close())
-}
-
-func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+pathHealth, s.health)
-	mux.HandleFunc("GET "+pathConditions, s.conditions)
-	mux.HandleFunc("POST "+pathClear, s.clear)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.allow(r); err != nil {
-			fail(w, http.StatusForbidden, err)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
-		mux.ServeHTTP(w, r)
-	})
-}
-
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, s.config.Health())
-}
-
-func (s *Server) conditions(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, s.config.Views())
-}
-
-func (s *Server) clear(w http.ResponseWriter, r *http.Request) {
-	request, err := readClear(r)
-	if err != nil {
-		fail(w, http.StatusBadRequest, err)
-		return
-	}
-	cleared, err := s.config.Clear(r.Context(), request.Type, request.RequestID)
-	switch {
-	case errors.Is(err, ErrUnknownCondition):
-		fail(w, http.StatusNotFound, err)
-	case err != nil:
-		fail(w, http.StatusInternalServerError, err)
-	default:
-		s.noteClear(r, request, cleared)
-		reply(w, http.StatusOK, cleared)
-	}
-}
-
-func (s *Server) noteClear(r *http.Request, request wireClear, cleared Cleared) {
-	peer, _ := r.Context().Value(peerKey{}).(*unix.Ucred)
-	s.config.Logger.Info("an operator cleared a condition", "condition", request.Type, "request_id", request.RequestID,
-		"causes", cleared.Causes, "uid", peer.Uid, "pid", peer.Pid)
 }

@@ -22,6 +22,27 @@ type socket struct {
 	lock     *os.File
 }
 
+// listenSomewhere makes the socket at the first of the paths where one can be,
+// and returns that. The error is why it could not be at those before. Without a
+// socket it is never nil. Another agent at any of them ends the search.
+func listenSomewhere(paths []string) (*socket, string, error) {
+	var failed error
+	for _, path := range paths {
+		made, err := listenAlone(path)
+		switch {
+		case err == nil:
+			return made, path, failed
+		case errors.Is(err, ErrRunning):
+			return nil, "", err
+		case failed == nil:
+			failed = fmt.Errorf("%s: %w", path, err)
+		default:
+			failed = fmt.Errorf("%w; %s: %w", failed, path, err)
+		}
+	}
+	return nil, "", failed
+}
+
 // listenAlone makes the socket. A socket that a dead process left is replaced;
 // one that is alive is ErrRunning.
 func listenAlone(path string) (*socket, error) {

@@ -139,3 +139,79 @@ func TestNoAgent(t *testing.T) {
 	require.ErrorIs(t, err, operator.ErrNotRunning)
 	require.ErrorContains(t, err, "is the agent running on this host")
 }
+
+// readOnly is a path where no socket can be made, not even by root.
+func readOnly(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	return filepath.Join(file, "otelnpd.sock")
+}
+
+func TestSecondPlace(t *testing.T) {
+	a := &agent{}
+	config := a.config(readOnly(t))
+	second, third := socketPath(t), socketPath(t)
+	config.Fallbacks = []string{second, third}
+	server, err := operator.Listen(config)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, server.Shutdown(context.Background())) }()
+	require.Equal(t, second, server.Path())
+	require.FileExists(t, second+".lock")
+	require.NoFileExists(t, third)
+	require.Contains(t, a.log.String(), config.Path)
+
+	client, err := operator.Dial(socketPath(t), second, third)
+	require.NoError(t, err)
+	require.Equal(t, second, client.Path())
+	_, err = client.Health(t.Context())
+	require.NoError(t, err)
+}
+
+func TestFirstPlace(t *testing.T) {
+	a := &agent{}
+	config := a.config(socketPath(t))
+	config.Fallbacks = []string{socketPath(t)}
+	server, err := operator.Listen(config)
+	require.NoError(t, err)
+	require.Equal(t, config.Path, server.Path())
+	require.NoFileExists(t, config.Fallbacks[0])
+	require.Empty(t, a.log.String())
+	require.NoError(t, server.Shutdown(t.Context()))
+}
+
+func TestAnotherAgentAtAnyPlace(t *testing.T) {
+	first := listen(t, &agent{})
+	config := (&agent{}).config(first)
+	config.Fallbacks = []string{socketPath(t)}
+	_, err := operator.Listen(config)
+	require.ErrorIs(t, err, operator.ErrRunning)
+	require.NoFileExists(t, config.Fallbacks[0])
+	config = (&agent{}).config(readOnly(t))
+	config.Fallbacks = []string{first}
+	_, err = operator.Listen(config)
+	require.ErrorIs(t, err, operator.ErrRunning)
+}
+
+func TestNoPlace(t *testing.T) {
+	config := (&agent{}).config(readOnly(t))
+	config.Fallbacks = []string{readOnly(t)}
+	_, err := operator.Listen(config)
+	require.NotErrorIs(t, err, operator.ErrRunning)
+	require.ErrorContains(t, err, config.Path+": ")
+	require.ErrorContains(t, err, "; "+config.Fallbacks[0]+": ")
+}
+
+func TestDialSaysWhatItTried(t *testing.T) {
+	none, nothing, dead := socketPath(t), socketPath(t), socketPath(t)
+	deadSocket(t, dead)
+	_, err := operator.Dial(none, nothing)
+	require.ErrorIs(t, err, operator.ErrNotRunning)
+	require.ErrorContains(t, err, "there is no socket "+none+" and no "+nothing+"; is the agent running")
+	_, err = operator.Dial(none, dead)
+	require.ErrorIs(t, err, operator.ErrNotRunning)
+	require.EqualError(t, err, "otelnpd is not running: nobody answers on "+dead+", the agent has died; start it again (tried: "+none+", "+dead+")")
+	client, err := operator.Dial(none, dead, listen(t, &agent{}))
+	require.NoError(t, err, "the one that lives")
+	require.NotEmpty(t, client.Path())
+}

@@ -11,3 +11,18 @@ type wireClear struct {
 	Type      string `json:"type"`
 	RequestID string `json:"request_id"`
 }
+
+type wireSilence struct {
+	Rule      string `json:"rule"`
+	For       string `json:"for"` // a Go duration
+	RequestID string `json:"request_id"`
+}
+
+type wireUnsilence struct {
+	Rule      string `json:"rule"`
+	RequestID string `json:"request_id"`
+}
+
+type wireReload struct {
+	RequestID string `json:"request_id"`
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelnpd/otelnpd/config"
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/operator"
+)
+
+// served is what stands behind the socket: an agent that does as it is told.
+type served struct {
+	socket   string
+	rules    []operator.Rule
+	reloaded operator.Reloaded
+	refused  error
+	note     string
+}
+
+var silencedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// serve lets commands speak with an operator socket.
+func serve(t *testing.T) *served {
+	t.Helper()
+	s := &served{socket: filepath.Join(t.TempDir(), "otelnpd.sock"), rules: []operator.Rule{
+		{ID: "kernel/docker-hung", Condition: "KernelDeadlock", Reason: "DockerHung", Mode: "enforce", SilencedSince: silencedAt, SilencedUntil: silencedAt.Add(time.Hour)},
+		{ID: "kernel/ext4-error", Reason: "Ext4Error", Mode: "observe"},
+	}}
+	server, err := operator.Listen(operator.ServerConfig{
+		Path: s.socket, Rules: func() []operator.Rule { return s.rules }, Silence: s.silence, Unsilence: s.unsilence,
+		Views: func() []pipeline.ConditionView { return nil },
+		Clear: func(_ context.Context, conditionType, _ string) (operator.Cleared, error) {
+			return operator.Cleared{Condition: pipeline.Condition{Type: conditionType, Status: pipeline.ConditionFalse}, Causes: 2, Note: s.note}, nil
+		},
+		Reload: func(context.Context, string) (operator.Reloaded, error) { return s.reloaded, s.refused },
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Shutdown(context.Background())) })
+	return s
+}
+
+func (s *served) find(id string) (*operator.Rule, error) {
+	for i := range s.rules {
+		if s.rules[i].ID == id {
+			return &s.rules[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s", operator.ErrUnknownRule, id)
+}
+
+func (s *served) silence(_ context.Context, id string, silence time.Duration, _ string) (operator.Silenced, error) {
+	rule, err := s.find(id)
+	if err != nil {
+		return operator.Silenced{}, err
+	}
+	rule.SilencedSince, rule.SilencedUntil = silencedAt, silencedAt.Add(silence)
+	return operator.Silenced{Rule: id, Until: rule.SilencedUntil, Note: s.note}, nil
+}
+
+func (s *served) unsilence(_ context.Context, id, _ string) (operator.Unsilenced, error) {
+	rule, err := s.find(id)
+	if err != nil {
+		return operator.Unsilenced{}, err
+	}
+	was := !rule.SilencedUntil.IsZero()
+	rule.SilencedSince, rule.SilencedUntil = time.Time{}, time.Time{}
+	return operator.Unsilenced{Rule: id, Silenced: was, Note: s.note}, nil
+}
+
+func TestRulesList(t *testing.T) {
+	s := serve(t)
+	got := otelnpd(t, "", "rules", "list", "--socket", s.socket)
+	require.Zero(t, got.code, got.stderr)
+	require.Equal(t, ""+
+		"ID                  CONDITION       REASON      MODE     SILENCED UNTIL\n"+
+		"kernel/docker-hung  KernelDeadlock  DockerHung  enforce  2026-01-02T04:04:05Z\n"+
+		"kernel/ext4-error   -               Ext4Error   observe  -\n", got.stdout)
+
+	got = otelnpd(t, "", "rules", "list", "--output", "json", "--socket", s.socket)
+	require.JSONEq(t, `[
+		{"id": "kernel/docker-hung", "condition": "KernelDeadlock", "reason": "DockerHung", "mode": "enforce",
+			"silenced_since": "2026-01-02T03:04:05Z", "silenced_until": "2026-01-02T04:04:05Z"},
+		{"id": "kernel/ext4-error", "reason": "Ext4Error", "mode": "observe"}]`, got.stdout)
+
+	s.rules = []operator.Rule{{ID: "a\x1b[2J", Reason: "b\nc"}}
+	require.Contains(t, otelnpd(t, "", "rules", "list", "--socket", s.socket).stdout, `a\x1b[2J`)
+	s.rules = nil
+	require.Equal(t, "[]\n", otelnpd(t, "", "rules", "list", "--output", "json", "--socket", s.socket).stdout)
+}
+
+func TestRulesSilence(t *testing.T) {
+	s := serve(t)
+	got := otelnpd(t, "", "rules", "silence", "kernel/ext4-error", "--for", "2h", "--socket", s.socket)
+	require.Equal(t, result{0, "kernel/ext4-error is silenced until 2026-01-02T05:04:05Z\n", ""}, got)
+	got = otelnpd(t, "", "rules", "unsilence", "kernel/ext4-error", "--socket", s.socket)
+	require.Equal(t, result{0, "kernel/ext4-error is no longer silenced\n", ""}, got)
+	s.note = "the state could not be written: disk full\x1b[2J"
+	got = otelnpd(t, "", "rules", "unsilence", "kernel/ext4-error", "--socket", s.socket)
+	require.Equal(t, result{0, "kernel/ext4-error was not silenced\n", `Note: the state could not be written: disk full\x1b[2J` + "\n"}, got)
+	got = otelnpd(t, "", "rules", "silence", "kernel/ext4-error", "--for", "30m", "--socket", s.socket)
+	require.Equal(t, `Note: the state could not be written: disk full\x1b[2J`+"\n", got.stderr)
+}
+
+func TestRulesSilenceRefused(t *testing.T) {
+	s := serve(t)
+	for _, tt := range []struct {
+		want string
+		args []string
+	}{
+		{"no such rule: ext4-error; did you mean kernel/ext4-error?", []string{"silence", "ext4-error", "--for", "2h"}},
+		{"no such rule: ext4-error; did you mean kernel/ext4-error?", []string{"unsilence", "ext4-error"}},
+		{`required flag(s) "for" not set`, []string{"silence", "kernel/ext4-error"}},
+		{`"soon" is no duration: write one such as 2h or 30m`, []string{"silence", "kernel/ext4-error", "--for", "soon"}},
+		{"1000h0m0s is out of range: write 1s to 744h", []string{"silence", "kernel/ext4-error", "--for", "1000h"}},
+		{"write one rule's ID; otelnpd rules list shows them", []string{"silence", "--for", "2h"}},
+		{"write one rule's ID", []string{"unsilence", "a", "b"}},
+	} {
+		got := otelnpd(t, "", append(append([]string{"rules"}, tt.args...), "--socket", s.socket)...)
+		require.Equal(t, 1, got.code, tt.args)
+		require.Contains(t, got.stderr, tt.want)
+		require.Empty(t, got.stdout)
+	}
+}
+
+func TestRulesAreCompleted(t *testing.T) {
+	s := serve(t)
+	complete := func(args ...string) string {
+		return otelnpd(t, "", append([]string{"__complete", "rules"}, args...)...).stdout
+	}
+	require.Equal(t, "kernel/docker-hung\tDockerHung\nkernel/ext4-error\tExt4Error\n:4\n", complete("silence", "--for", "1h", "--socket", s.socket, ""))
+	require.Equal(t, "kernel/docker-hung\tDockerHung\n:4\n", complete("unsilence", "--socket", s.socket, ""))
+	require.Equal(t, ":4\n", complete("unsilence", "--socket", s.socket, "kernel/docker-hung", ""))
+	require.Equal(t, ":4\n", complete("silence", "--for", "1h", "--socket", s.socket+".none", ""))
+	require.Equal(t, "30m\n2h\n24h\n:4\n", complete("silence", "a", "--for", ""))
+}
+
+func TestConditionsClearTellsTheNote(t *testing.T) {
+	s := serve(t)
+	s.note = "the state could not be written"
+	got := otelnpd(t, "", "conditions", "clear", "KernelDeadlock", "--socket", s.socket)
+	require.Equal(t, result{0, "KernelDeadlock is False; causes cleared: 2\n", "Note: the state could not be written\n"}, got)
+}
+
+func TestReloadTellsWhatIsDifferent(t *testing.T) {
+	s := serve(t)
+	got := otelnpd(t, "", "reload", "--socket", s.socket)
+	require.Equal(t, result{0, "the configuration has not changed\n", ""}, got)
+
+	s.reloaded = operator.Reloaded{
+		Changed: true,
+		Summary: operator.Summary{
+			RulesAdded: []string{"a", "b"}, RulesRemoved: []string{"c"}, RulesChanged: []string{"d"},
+			ConditionsAdded: []string{"E"}, ConditionsRemoved: []string{"F"}, ConditionsChanged: []string{"G"},
+			ComponentsAdded: []string{"exporter console"}, ComponentsRemoved: []string{"exporter status"}, ComponentsChanged: []string{"receiver kmsg"},
+			Service: []string{"telemetry.logs.level"},
+		},
+		Warnings: []string{"otelnpd.yaml:1:2: odd"}, Note: "take heed",
+	}
+	got = otelnpd(t, "", "reload", "--socket", s.socket)
+	require.Equal(t, result{
+		0, `the new configuration runs
+  rules added: a, b
+  rules removed: c
+  rules changed: d
+  conditions added: E
+  conditions removed: F
+  conditions changed: G
+  added: exporter console
+  removed: exporter status
+  changed: receiver kmsg
+  service: telemetry.logs.level
+`, "Warning: otelnpd.yaml:1:2: odd\nNote: take heed\n",
+	}, got)
+
+	got = otelnpd(t, "", "reload", "--output", "json", "--socket", s.socket)
+	require.Zero(t, got.code)
+	require.Contains(t, got.stdout, `"rules_added": [`)
+}
+
+func TestReloadRefused(t *testing.T) {
+	s := serve(t)
+	s.refused = operator.RefuseReload(errors.New("otelnpd.yaml:1:1: one\notelnpd.yaml:2:2: two"))
+	got := otelnpd(t, "", "reload", "--socket", s.socket)
+	require.Equal(t, result{
+		1, "", "Error: reload: the configuration is refused and the one before runs on:\notelnpd.yaml:1:1: one\notelnpd.yaml:2:2: two\n",
+	}, got)
+	require.Contains(t, otelnpd(t, "", "reload", "otelnpd.yaml").stderr, `"otelnpd.yaml" is too much`)
+}
+
+// The summary on the wire is the difference between two configurations.
+func TestSummaryIsADifference(t *testing.T) {
+	difference := config.Difference{RulesAdded: []string{"a"}, Service: []string{"node"}}
+	require.Equal(t, operator.Summary{RulesAdded: []string{"a"}, Service: []string{"node"}}, operator.Summary(difference))
+}
+
+func TestWhereTheSocketIs(t *testing.T) {
+	path := config.DefaultService().Socket
+	t.Setenv(stateDirVariable, "")
+	require.Equal(t, []string{path, "/var/lib/otelnpd/otelnpd.sock"}, socketPaths(path))
+	t.Setenv(stateDirVariable, "/state")
+	require.Equal(t, []string{path, "/state/otelnpd.sock"}, socketPaths(path))
+	require.Equal(t, []string{"/run/other.sock"}, socketPaths("/run/other.sock"), "who names one wants no other")
+	t.Setenv(stateDirVariable, "none")
+	require.Equal(t, []string{path}, socketPaths(path))
+}
+
+// takesAndNeverAnswers is an agent that hangs.
+func takesAndNeverAnswers(t *testing.T) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "otelnpd.sock")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "unix", socket)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, listener.Close()) })
+	return socket
+}
