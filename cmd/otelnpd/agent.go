@@ -7,15 +7,16 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"time"
+	"sync"
+	"sync/atomic"
 
 	"github.com/otelnpd/otelnpd/config"
 	"github.com/otelnpd/otelnpd/exporters/status"
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
-	"github.com/otelnpd/otelnpd/pipeline/health"
 	"github.com/otelnpd/otelnpd/pipeline/operator"
 	kmsgsource "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
+	"github.com/otelnpd/otelnpd/pipeline/state"
 	"github.com/otelnpd/otelnpd/pipeline/telemetry"
 )
 
@@ -27,8 +28,15 @@ type agent struct {
 	statuses  *statusWatch
 	store     *condition.Store
 	telemetry *telemetry.Telemetry
-	graph     *pipeline.Graph
+	factories pipeline.Factories
 	operator  *operator.Server
+	directory *state.Directory // nil: state is in memory
+	writer    atomic.Pointer[state.Writer]
+
+	// reloading lets one reload at a time change what follows.
+	reloading sync.Mutex
+	graph     atomic.Pointer[pipeline.Graph]
+	config    atomic.Pointer[config.Config]
 }
 
 // agentOptions say what to run.
@@ -46,152 +54,149 @@ type agentOptions struct {
 	interactive bool
 	// socket is the operator socket's path; empty: none.
 	socket string
+	// stateDir is where state is kept; empty, or none: in memory. stateDirChosen
+	// tells that somebody has named it.
+	stateDir       string
+	stateDirChosen bool
+	// disk is a simulated one; nil: the machine's.
+	disk state.Disk
 	// warnings is how much of the configuration is odd.
 	warnings int
+	// load reads the configuration again, for a reload; nil: there is nothing to
+	// read. level is that of the agent's own log.
+	load  loader
+	level *slog.LevelVar
+	// reloaded is told of each configuration that was read for a reload and is in
+	// order; nil: nobody is.
+	reloaded func(*config.Config)
 }
+
+// loader reads a configuration, and what is odd about it.
+type loader func() (loaded *config.Config, warnings []string, err error)
 
 // newAgent makes an agent without side effects.
 func newAgent(options agentOptions) (*agent, error) {
 	a := &agent{options: options, logger: options.logger, board: pipeline.NewStatusBoard(options.clock)}
+	a.config.Store(options.config)
 	var err error
-	if a.telemetry, err = telemetry.New(telemetry.Config{Version: version, Revision: commit, Node: options.node, Board: a.board, ConfigWarnings: options.warnings}); err != nil {
+	if a.telemetry, err = telemetry.New(telemetry.Config{
+		Version: version, Revision: commit, Node: options.node, Board: a.board,
+		ConfigWarnings: options.warnings, ConfigRead: options.clock.Now().Wall,
+	}); err != nil {
 		return nil, fmt.Errorf("make the agent's metrics: %w", err)
 	}
 	if err := a.makeStore(); err != nil {
 		return nil, err
 	}
-	if err := a.makeGraph(); err != nil {
+	a.makeFactories()
+	graph, err := a.buildGraph(options.config, nil)
+	if err != nil {
 		return nil, err
 	}
+	a.graph.Store(graph)
 	a.statuses = newStatusWatch(a.board, a.logger, a.store.SourceDegraded)
 	return a, nil
 }
 
 func (a *agent) makeStore() error {
-	cluster := kubernetesConfig(a.options.config.Graph)
+	const scope = "github.com/otelnpd/otelnpd/pipeline/condition"
 	a.store = condition.NewStore(condition.Options{
 		Clock: a.options.clock, Boot: a.options.boot, Node: a.options.node, Logger: a.logger,
-		ExpectSeed: cluster != nil && cluster.NodeConditions,
+		ExpectSeed: writesNode(a.options.config), Keeping: a.keeping(),
 	})
-	if err := a.store.Configure(&a.options.config.Conditions); err != nil {
-		return fmt.Errorf("configure the conditions: %w", err)
-	}
-	if err := a.store.RegisterMetrics(a.telemetry.NPDMeters().Meter("github.com/otelnpd/otelnpd/pipeline/condition")); err != nil {
+	if err := a.store.RegisterMetrics(a.telemetry.NPDMeters().Meter(scope)); err != nil {
 		return fmt.Errorf("make the problem metrics: %w", err)
 	}
-	return nil
+	return a.store.RegisterSilenceMetrics(a.telemetry.Meters().Meter(scope))
 }
 
-func (a *agent) makeGraph() error {
-	list := factories(shared{
+// writesNode tells whether a configuration has an exporter that writes the Node's
+// conditions, and so reads them first.
+func writesNode(config *config.Config) bool {
+	cluster := kubernetesConfig(config.Graph)
+	return cluster != nil && cluster.NodeConditions
+}
+
+// makeFactories makes the list of what is built in, with what outlives graphs.
+func (a *agent) makeFactories() {
+	a.factories = factories(shared{
 		console: a.options.console, store: a.store, metrics: a.telemetry.Gatherer(),
 		kmsg: kmsgsource.NewShared(kmsgsource.Options{Logger: a.logger, Clock: a.options.clock}),
 		status: status.Sources{
-			Conditions: a.store.Conditions, Components: a.board.All, Stalled: a.stalled, Version: version,
+			Conditions: a.store.Conditions, Components: a.board.All, Stalled: a.stalled, Silences: a.silences, Version: version,
 		},
 	})
 	for _, factory := range a.options.extraReceivers {
-		list.Receivers[factory.Type] = factory
+		a.factories.Receivers[factory.Type] = factory
 	}
-	var err error
-	a.graph, err = pipeline.BuildGraph(list, a.options.config.Graph, pipeline.GraphSettings{
-		Settings: pipeline.Settings{
-			Logger: a.logger, Host: a.options.config.Service.Host, Node: a.options.node,
-			Boot: a.options.boot, Clock: a.options.clock, Version: version,
-		},
-		Meters: a.telemetry.Meters(),
-		Board:  a.board,
-	})
-	return err
 }
 
-func (a *agent) stalled(limit time.Duration) []string { return a.graph.Stalled(limit) }
+// running is the graph that lines flow through now.
+func (a *agent) running() *pipeline.Graph { return a.graph.Load() }
 
-// start starts everything: exporters first, then how the conditions stand is
-// told, then lines begin to flow.
+// buildGraph makes a graph without side effects, to take the place of another.
+func (a *agent) buildGraph(config *config.Config, previous *pipeline.Graph) (*pipeline.Graph, error) {
+	return pipeline.BuildGraph(a.factories, config.Graph, pipeline.GraphSettings{
+		Settings: pipeline.Settings{
+			Logger: a.logger, Host: config.Service.Host, Node: a.options.node,
+			Boot: a.options.boot, Clock: a.options.clock, Version: version, Keeping: a.keeping(),
+		},
+		Meters: a.telemetry.Meters(), Board: a.board, Previous: previous,
+	})
+}
+
+// judged is the type of the processors behind which the condition store stands.
+const judged = "conditions"
+
+// receiversBefore are the receivers of a graph that feed the conditions.
+func receiversBefore(graph *pipeline.Graph) []string {
+	var receivers []string
+	for _, id := range graph.ReceiversBefore(judged) {
+		receivers = append(receivers, id.String())
+	}
+	return receivers
+}
+
+// sinksBehind are the exporters of a graph that are told of conditions.
+func sinksBehind(graph *pipeline.Graph) []pipeline.Consumer {
+	var sinks []pipeline.Consumer
+	for _, exporter := range graph.ExportersBehind(judged) {
+		sinks = append(sinks, exporter)
+	}
+	return sinks
+}
+
+// start starts everything: what was kept is read, then come the exporters, then
+// how the conditions stand is told, then lines begin to flow.
 func (a *agent) start(ctx context.Context) error {
-	const judged = "conditions"
 	if err := a.startOperator(); err != nil {
 		return err
 	}
-	var receivers []string
-	for _, id := range a.graph.ReceiversBefore(judged) {
-		receivers = append(receivers, id.String())
-	}
-	a.store.ExpectBacklogs(receivers)
-	if err := a.graph.StartSinks(ctx); err != nil {
+	document, err := a.openState()
+	if err != nil {
 		return err
 	}
-	var sinks []pipeline.Consumer
-	for _, exporter := range a.graph.ExportersBehind(judged) {
-		sinks = append(sinks, exporter)
+	a.resume(document)
+	if err := a.store.Configure(&a.options.config.Conditions); err != nil {
+		return fmt.Errorf("configure the conditions: %w", err)
 	}
-	a.store.Publish(ctx, sinks)
+	graph := a.running()
+	a.store.ExpectBacklogs(receiversBefore(graph))
+	if err := graph.StartSinks(ctx); err != nil {
+		return err
+	}
+	a.store.Publish(ctx, sinksBehind(graph))
 	if err := a.store.Start(ctx); err != nil {
 		return fmt.Errorf("start the conditions: %w", err)
 	}
-	if err := a.graph.StartReceivers(ctx); err != nil {
+	if err := graph.StartReceivers(ctx); err != nil {
 		return err
 	}
 	if err := a.checkRights(); err != nil {
 		return err
 	}
 	a.statuses.start()
-	return nil
-}
-
-// startOperator opens the operator socket. Without it the agent works all the
-// same, but nobody can ask or clear. It comes first of all, since it finds out
-// whether another agent runs here.
-func (a *agent) startOperator() error {
-	if a.options.socket == "" {
-		return nil
-	}
-	server, err := operator.Listen(operator.ServerConfig{
-		Path: a.options.socket, Health: a.health, Views: a.store.Views, Clear: a.clear, Logger: a.logger,
-	})
-	if errors.Is(err, operator.ErrRunning) {
-		return err
-	}
-	if err != nil {
-		a.logger.Warn("no operator socket: `otelnpd conditions` and `otelnpd healthcheck` cannot reach this agent; "+
-			"run as root, or set service.socket to a path that can be written, or to none", "error", err)
-		return nil
-	}
-	a.operator = server
-	return nil
-}
-
-// stallLimit is how long one batch may be under way before the operator is told
-// that the agent makes no progress.
-const stallLimit = time.Minute
-
-func (a *agent) health() health.Report {
-	return health.Assess(version, a.board.All(), a.graph.Stalled(stallLimit))
-}
-
-// clear ends all causes of a condition for the operator.
-func (a *agent) clear(ctx context.Context, conditionType, requestID string) (operator.Cleared, error) {
-	ended := 0
-	for _, view := range a.store.Views() {
-		if view.Type == conditionType {
-			ended = len(view.Causes)
-		}
-	}
-	err := a.store.Clear(ctx, conditionType, requestID)
-	if errors.Is(err, condition.ErrUnknownCondition) {
-		return operator.Cleared{}, fmt.Errorf("%w: %w", operator.ErrUnknownCondition, err)
-	}
-	if err != nil {
-		return operator.Cleared{}, err
-	}
-	cleared := operator.Cleared{Causes: ended}
-	for _, now := range a.store.Conditions() {
-		if now.Type == conditionType {
-			cleared.Condition = now
-		}
-	}
-	return cleared, nil
+	return a.writer.Load().Start(ctx)
 }
 
 // checkRights ends a start that a person is watching if no receiver has the
@@ -217,13 +222,13 @@ func (a *agent) checkRights() error {
 // shutdown stops everything, from the sources on, within the configured time.
 // It may be called after a start that failed.
 func (a *agent) shutdown() error {
-	ctx, cancel := context.WithTimeout(context.Background(), a.options.config.Service.ShutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), a.config.Load().Service.ShutdownTimeout)
 	defer cancel()
 	var errs []error
 	if a.operator != nil {
 		errs = append(errs, a.operator.Shutdown(ctx))
 	}
-	errs = append(errs, a.store.Shutdown(ctx), a.graph.Shutdown(ctx))
+	errs = append(errs, a.store.Shutdown(ctx), a.running().Shutdown(ctx), a.closeState())
 	a.statuses.stop()
 	errs = append(errs, a.telemetry.Shutdown(ctx))
 	return errors.Join(errs...)

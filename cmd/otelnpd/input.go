@@ -41,7 +41,7 @@ func runInput(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, pa
 		config: loaded, logger: logger, clock: clock, boot: boot, node: node,
 		console:        consoleTargetOf(cmd.OutOrStdout(), console.WaitForOutput()),
 		extraReceivers: []pipeline.ReceiverFactory{factory},
-	}, ended)
+	}, ended, nil)
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,7 @@ configuration on the kernel's log.`,
 		newReloadCommand(),
 		newHealthcheckCommand(),
 		newNPDCommand(),
+		newStateCommand(),
 		newUninstallCommand(),
 		newVersionCommand(),
 	)

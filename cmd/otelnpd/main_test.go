@@ -10,9 +10,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/otelnpd/otelnpd/config"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Nothing of a test is kept where the machine's own agent keeps its state.
+	_ = os.Setenv(stateDirVariable, config.StateDirNone)
+	goleak.VerifyTestMain(m)
+}
 
 // result is what a command line did.
 type result struct {

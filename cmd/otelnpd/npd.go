@@ -44,16 +44,28 @@ func runNPD(cmd *cobra.Command, args []string) error {
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "otelnpd %s, in place of node-problem-detector\n", version)
 		return err
 	}
-	made, err := options.Convert(npd.ForRunning)
+	load := func() (*config.Config, []string, error) { return loadNPD(options) }
+	loaded, warnings, err := load()
 	if err != nil {
 		return tellBad(cmd, err, "the command line")
 	}
+	// As node-problem-detector, it does not look out for changed files: who changes
+	// them asks for a reload.
+	return runConfig(cmd, loaded, launch{warnings: warnings, load: load})
+}
+
+// loadNPD reads the files of a command line.
+func loadNPD(options *npd.Options) (*config.Config, []string, error) {
+	made, err := options.Convert(npd.ForRunning)
+	if err != nil {
+		return nil, nil, err
+	}
 	loaded, err := config.Parse(made.YAML, convertedName, configFactories(), config.AllowReserved())
 	if err != nil {
-		return tellBad(cmd, err, "the command line, as it was converted,")
+		return nil, nil, fmt.Errorf("the command line, as it was converted: %w", err)
 	}
 	// The warnings of the YAML repeat those of the files, at places that nobody sees.
-	return runConfig(cmd, loaded, launch{warnings: warningsOf(made)})
+	return loaded, warningsOf(made), nil
 }
 
 // tellBad prints all that is wrong, and returns the error that says so.

@@ -107,13 +107,13 @@ func TestNPDRuns(t *testing.T) {
 			fifo, socket := filepath.Join(dir, "kmsg"), filepath.Join(dir, "s")
 			require.NoError(t, unix.Mkfifo(fifo, 0o600))
 			t.Setenv(socketVariable, socket)
-			a := &liveAgent{fifo: fifo, socket: socket, code: make(chan int, 1)}
+			a := &liveAgent{fifo: fifo, socket: socket, code: make(chan int, 1), stdout: &safeBuffer{}, stderr: &safeBuffer{}}
 			ctx, stop := context.WithCancel(t.Context())
 			args := []string{
 				"node-problem-detector", "-v=2", "--logtostderr", "--config.system-log-monitor=" + monitor(t, fifo, conditionType),
 				"--enable-k8s-exporter=false", "--port=0", "--prometheus-port=" + freePort(t),
 			}
-			go func() { a.code <- execute(ctx, args, strings.NewReader(""), &a.stdout, &a.stderr) }()
+			go func() { a.code <- execute(ctx, args, strings.NewReader(""), a.stdout, a.stderr) }()
 			eventually(t, "the agent to run", func() bool { return strings.Contains(a.stderr.String(), "otelnpd is running") })
 			a.write(t, "6,1,1000000,-;Linux version 6.12.0\n4,2,2000000,-;task docker:7 blocked for more than 120 seconds.\n")
 			eventually(t, "the condition", func() bool { return strings.Contains(a.stdout.String(), conditionType+"=True") })

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel"
@@ -28,6 +29,7 @@ type runFlags struct {
 	input  string
 	output string
 	socket string
+	state  string
 }
 
 func newRunCommand() *cobra.Command {
@@ -40,6 +42,10 @@ func newRunCommand() *cobra.Command {
 Without --config the built-in default is run: the kernel's log, the kernel rules,
 and the console, Prometheus (127.0.0.1:20257) and status (127.0.0.1:20256) as
 exporters. Reading /dev/kmsg needs root or CAP_SYSLOG.
+
+What must survive a restart is kept in service.state_dir. A changed configuration
+is taken on while the agent runs: when its files have changed, at SIGHUP, and by
+otelnpd reload. One that is wrong changes nothing.
 
 With --input a saved kernel log takes the place of all receivers: the output of
 dmesg or of reading /dev/kmsg. It opens no port and no socket, prints to the
@@ -54,16 +60,32 @@ console alone, lets time pass as the lines say, and ends at the input's end.`,
 	addConfigFlag(cmd, &flags.config)
 	cmd.Flags().StringVarP(&flags.input, "input", "i", "", "saved kernel log to read instead of all receivers; - reads standard input")
 	cmd.Flags().StringVar(&flags.socket, "socket", "", "operator socket instead of $OTELNPD_SOCKET and service.socket; none opens none")
+	cmd.Flags().StringVar(&flags.state, "state-dir", "",
+		"directory for what must survive a restart, instead of $OTELNPD_STATE_DIR and service.state_dir; none keeps it in memory")
 	addOutputFlag(cmd, &flags.output, outputText, outputJSON)
 	return cmd
 }
 
 func run(cmd *cobra.Command, flags runFlags) error {
+	how := launch{runFlags: flags, interactive: isTerminal(cmd.ErrOrStderr())}
+	if flags.config != "" && flags.config != "-" {
+		how.files = []string{flags.config}
+		how.load = func() (*config.Config, []string, error) {
+			loaded, err := config.Load(flags.config, configFactories())
+			if err != nil {
+				return nil, nil, err
+			}
+			overrideOutput(loaded, flags.output)
+			return loaded, texts(loaded.Warnings), nil
+		}
+	}
+	how.readAt = time.Now()
 	loaded, err := loadConfig(cmd, flags.config)
 	if err != nil {
 		return err
 	}
-	return runConfig(cmd, loaded, launch{runFlags: flags, interactive: isTerminal(cmd.ErrOrStderr()), warnings: texts(loaded.Warnings)})
+	how.warnings = texts(loaded.Warnings)
+	return runConfig(cmd, loaded, how)
 }
 
 // launch says how a configuration is run.
@@ -73,6 +95,12 @@ type launch struct {
 	interactive bool
 	// warnings are what is odd about the configuration.
 	warnings []string
+	// load reads the configuration again; nil: it cannot be read again.
+	load loader
+	// files are those that it is read from, and that are watched for changes; it was
+	// read from readAt on.
+	files  []string
+	readAt time.Time
 }
 
 func texts(warnings strictyaml.Errors) []string {
@@ -86,7 +114,9 @@ func texts(warnings strictyaml.Errors) []string {
 // runConfig runs a configuration until a signal comes, or until its saved log
 // ends.
 func runConfig(cmd *cobra.Command, loaded *config.Config, how launch) error {
-	log, err := newLog(cmd.ErrOrStderr(), loaded.Service.Telemetry.Logs)
+	level := &slog.LevelVar{}
+	level.Set(loaded.Service.Telemetry.Logs.SlogLevel())
+	log, err := newLog(cmd.ErrOrStderr(), loaded.Service.Telemetry.Logs, level)
 	if err != nil {
 		return err
 	}
@@ -109,11 +139,11 @@ func runConfig(cmd *cobra.Command, loaded *config.Config, how launch) error {
 	if how.input != "" {
 		return runInput(cmd, loaded, logger, how.input)
 	}
-	return runLive(cmd, loaded, logger, how)
+	return runLive(cmd, loaded, logger, level, how)
 }
 
 // runLive watches the node until ctx ends.
-func runLive(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, how launch) error {
+func runLive(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, level *slog.LevelVar, how launch) error {
 	clock := pipeline.SystemClock{}
 	boot, err := pipeline.ReadBoot(loaded.Service.Host, clock)
 	if err != nil {
@@ -123,18 +153,27 @@ func runLive(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, how
 	if err != nil {
 		return err
 	}
+	dir, chosen := stateDir(how.state, loaded.Service.StateDir)
+	if err := config.ValidateStateDir(dir); err != nil {
+		return fmt.Errorf("the state directory %w", err)
+	}
 	options := agentOptions{
 		config: loaded, logger: logger, clock: clock, boot: boot, node: node,
 		console:     consoleTargetOf(cmd.OutOrStdout()),
 		interactive: how.interactive,
 		socket:      socketPath(loaded.Service.Socket, how.socket),
-		warnings:    len(how.warnings),
+		stateDir:    dir, stateDirChosen: chosen,
+		warnings: len(how.warnings), load: how.load, level: level,
 	}
-	return runAgent(cmd.Context(), options, nil)
+	watch := newConfigWatch(logger, how.files, loaded, how.readAt)
+	defer watch.stop()
+	options.reloaded = watch.watch
+	return runAgent(cmd.Context(), options, nil, watch.reloads)
 }
 
-// runAgent runs an agent until ctx ends or ended is closed.
-func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}) error {
+// runAgent runs an agent until ctx ends or ended is closed. At each word on
+// reloads, which tells what has asked for it, it reads its configuration again.
+func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}, reloads <-chan string) error {
 	a, err := newAgent(options)
 	if err != nil {
 		return err
@@ -144,7 +183,7 @@ func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}) 
 	}
 	options.logger.Info("otelnpd is running", "version", version, "node", options.node,
 		"rules", len(options.config.Conditions.Rules), "conditions", len(options.config.Conditions.Types))
-	a.untilEnd(ctx, ended)
+	a.untilEnd(ctx, ended, reloads)
 	if err := a.shutdown(); err != nil {
 		return fmt.Errorf("shut down: %w", err)
 	}
@@ -152,7 +191,7 @@ func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}) 
 }
 
 // untilEnd waits until ctx ends or ended is closed.
-func (a *agent) untilEnd(ctx context.Context, ended <-chan struct{}) {
+func (a *agent) untilEnd(ctx context.Context, ended <-chan struct{}, reloads <-chan string) {
 	settled := a.store.Settled()
 	for {
 		select {
@@ -160,8 +199,10 @@ func (a *agent) untilEnd(ctx context.Context, ended <-chan struct{}) {
 			// What the configuration and the backlog took is not needed again.
 			debug.FreeOSMemory()
 			settled = nil
+		case who := <-reloads:
+			_, _ = a.reload(ctx, who) // it has told what came of it
 		case <-ctx.Done():
-			a.logger.Info("shutting down", "within", a.options.config.Service.ShutdownTimeout.String())
+			a.logger.Info("shutting down", "within", a.config.Load().Service.ShutdownTimeout.String())
 			return
 		case <-ended:
 			return
@@ -177,7 +218,7 @@ func joinShutdown(cause error, a *agent) error {
 }
 
 // newLog makes the agent's own log, as the configuration says.
-func newLog(out io.Writer, logs config.Logs) (*agentlog.Log, error) {
+func newLog(out io.Writer, logs config.Logs, level slog.Leveler) (*agentlog.Log, error) {
 	onTerminal := isTerminal(out)
 	format := agentlog.Format(logs.Format)
 	if logs.Format == config.FormatAuto {
@@ -187,7 +228,7 @@ func newLog(out io.Writer, logs config.Logs) (*agentlog.Log, error) {
 		}
 	}
 	log, err := agentlog.New(agentlog.Config{
-		Output: out, Format: format, Level: logs.SlogLevel(),
+		Output: out, Format: format, Level: level,
 		Color: onTerminal && os.Getenv("NO_COLOR") == "",
 	})
 	if err != nil {

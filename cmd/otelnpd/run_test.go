@@ -107,7 +107,8 @@ func (b *safeBuffer) String() string {
 // liveAgent is an agent on a FIFO in place of /dev/kmsg.
 type liveAgent struct {
 	fifo, socket   string
-	stdout, stderr safeBuffer
+	config, state  string
+	stdout, stderr *safeBuffer
 	stop           context.CancelFunc
 	code           chan int
 }
@@ -115,9 +116,11 @@ type liveAgent struct {
 func startAgent(t *testing.T, edits ...func(config string) string) *liveAgent {
 	t.Helper()
 	dir := t.TempDir()
-	a := &liveAgent{fifo: filepath.Join(dir, "kmsg"), socket: filepath.Join(dir, "otelnpd.sock"), code: make(chan int, 1)}
+	a := &liveAgent{
+		fifo: filepath.Join(dir, "kmsg"), socket: filepath.Join(dir, "otelnpd.sock"),
+		config: filepath.Join(dir, "otelnpd.yaml"), state: filepath.Join(dir, "state"),
+	}
 	require.NoError(t, unix.Mkfifo(a.fifo, 0o600))
-	config := filepath.Join(dir, "otelnpd.yaml")
 	text := `receivers:
   kmsg: {path: '` + a.fifo + `'}
 processors:
@@ -134,14 +137,28 @@ service:
 	for _, edit := range edits {
 		text = edit(text)
 	}
-	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	require.NoError(t, os.WriteFile(a.config, []byte(text), 0o600))
+	a.start(t)
+	return a
+}
+
+// start starts the agent, again after it was stopped.
+func (a *liveAgent) start(t *testing.T) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	a.stop = stop
+	a.stop, a.code = stop, make(chan int, 1)
+	a.stdout, a.stderr = &safeBuffer{}, &safeBuffer{}
 	go func() {
-		a.code <- execute(ctx, []string{"run", "--config", config}, strings.NewReader(""), &a.stdout, &a.stderr)
+		a.code <- execute(ctx, []string{"run", "--config", a.config, "--state-dir", a.state}, strings.NewReader(""), a.stdout, a.stderr)
 	}()
 	eventually(t, "the agent to run", func() bool { return strings.Contains(a.stderr.String(), "otelnpd is running") })
-	return a
+}
+
+// end stops the agent, which must have nothing to complain of.
+func (a *liveAgent) end(t *testing.T) {
+	t.Helper()
+	a.stop()
+	require.Zero(t, <-a.code, a.stderr.String())
 }
 
 func (a *liveAgent) write(t *testing.T, records string) {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 )
@@ -135,4 +137,38 @@ func (s *Store) noteKept(in Input, out *Outcome) {
 		}
 	}
 	s.options.Keeping.Changed()
+}
+
+// Summary is what a kept state tells people.
+type Summary struct {
+	// Conditions are by type.
+	Conditions []pipeline.Condition
+	// Silences are those that had not been ended when it was written.
+	Silences []SilenceView
+}
+
+// Summarize reads what [Store.Keep] had written.
+func Summarize(text []byte) (Summary, error) {
+	var s Summary
+	if len(text) == 0 {
+		return s, nil
+	}
+	var k kept
+	if err := json.Unmarshal(text, &k); err != nil {
+		return s, err
+	}
+	if k.State == nil {
+		return s, nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(k.State.Types)) {
+		if ts := k.State.Types[name]; ts != nil {
+			s.Conditions = append(s.Conditions, ts.Shown)
+		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(k.State.Silences)) {
+		if silence := k.State.Silences[rule]; silence != nil {
+			s.Silences = append(s.Silences, SilenceView{Rule: rule, Since: silence.Since, Until: silence.End})
+		}
+	}
+	return s, nil
 }

@@ -30,12 +30,15 @@ func (s *Store) Silence(rule string, lasting time.Duration, requestID string) (S
 	return SilenceView{}, fmt.Errorf("silence rule %q: %w", rule, ErrTooManySilences)
 }
 
-// Unsilence ends the silence of a rule, if there is one.
-func (s *Store) Unsilence(rule string) error {
-	if err := s.order(rule, &UnsilenceRule{Rule: rule}); err != nil {
-		return fmt.Errorf("unsilence rule %q: %w", rule, err)
+// Unsilence ends the silence of a rule, and tells whether there was one.
+func (s *Store) Unsilence(rule string) (silenced bool, err error) {
+	for _, view := range s.Silences() {
+		silenced = silenced || view.Rule == rule
 	}
-	return nil
+	if err := s.order(rule, &UnsilenceRule{Rule: rule}); err != nil {
+		return false, fmt.Errorf("unsilence rule %q: %w", rule, err)
+	}
+	return silenced, nil
 }
 
 // order judges what an operator orders about a rule.

@@ -14,7 +14,7 @@ import (
 const (
 	maxSilences   = 1024
 	MinSilenceFor = time.Second
-	MaxSilenceFor = 366 * 24 * time.Hour
+	MaxSilenceFor = 31 * 24 * time.Hour
 )
 
 // ErrTooManySilences is returned where no room is left for one more.

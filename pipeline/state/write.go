@@ -88,8 +88,8 @@ func (w *Writer) replace(content []byte) error {
 	}
 }
 
-// degraded tells what is wrong with the state, and what to do about it.
-func degraded(path string, err error) pipeline.Status {
+// Degraded tells what is wrong with the state, and what to do about it.
+func Degraded(path string, err error) pipeline.Status {
 	remedy := "look at the disk under " + path
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):

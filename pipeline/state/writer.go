@@ -282,7 +282,7 @@ func (w *Writer) attempt() {
 func (w *Writer) report(err error) {
 	status := pipeline.Status{State: pipeline.ComponentOK}
 	if err != nil {
-		status = degraded(w.options.Directory.Path(), err)
+		status = Degraded(w.options.Directory.Path(), err)
 	}
 	w.mu.Lock()
 	same := w.last.State == status.State && w.last.Reason == status.Reason

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newTelemetry(t *testing.T) (*telemetry.Telemetry, *pipeline.StatusBoard) {
 	t.Helper()
 	board := pipeline.NewStatusBoard(pipeline.SystemClock{})
-	made, err := telemetry.New(telemetry.Config{Version: "1.2.3", Revision: "abcdef", Node: "node-1", Board: board, ConfigWarnings: 3})
+	made, err := telemetry.New(telemetry.Config{Version: "1.2.3", Revision: "abcdef", Node: "node-1", Board: board, ConfigWarnings: 3, ConfigRead: time.Unix(1_700_000_000, 0)})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, made.Shutdown(context.Background())) })
 	return made, board
@@ -73,10 +73,33 @@ func TestAgentsOwnMetrics(t *testing.T) {
 		`otelnpd_build_info{goversion="go1.`)
 	require.Equal(t, "1", series[`target_info{k8s_node_name="node-1",service_name="otelnpd",service_version="1.2.3"}`])
 	require.Equal(t, "3", series["otelnpd_config_warnings"])
-	require.Len(t, series, 11, "an idle agent has few series")
+	require.Equal(t, "1.7e+09", series[`otelnpd_config_last_reload_time_seconds{outcome="success"}`])
+	require.Equal(t, "1", series["otelnpd_config_last_reload_successful"])
+	require.Len(t, series, 16, "an idle agent has few series")
 
 	board.Set(pipeline.KindReceiver, pipeline.ID{Type: "kmsg"}, pipeline.Status{State: pipeline.ComponentDegraded})
 	require.Equal(t, "0", gather(t, made.Gatherer())[`otelnpd_component_up{component="kmsg",kind="receiver"}`])
+}
+
+func TestReloadsAreTold(t *testing.T) {
+	made, _ := newTelemetry(t)
+	reloads := made.Reloads()
+	told := func(name string) string { return gather(t, made.Gatherer())["otelnpd_config_"+name] }
+
+	reloads.Failed(time.Unix(1_800_000_000, 0))
+	require.Equal(t, "0", told("last_reload_successful"))
+	require.Equal(t, "1.8e+09", told(`last_reload_time_seconds{outcome="failure"}`))
+	require.Equal(t, "1.7e+09", told(`last_reload_time_seconds{outcome="success"}`))
+	require.Equal(t, "1", told(`reloads_total{outcome="failure"}`))
+	require.Equal(t, "3", told("warnings"), "what was refused does not run")
+
+	reloads.Unchanged()
+	require.Equal(t, "1", told("last_reload_successful"), "what is there runs")
+	reloads.Succeeded(time.Unix(1_900_000_000, 0), 1)
+	require.Equal(t, "1.9e+09", told(`last_reload_time_seconds{outcome="success"}`))
+	require.Equal(t, "1", told("warnings"))
+	require.Equal(t, "1", told(`reloads_total{outcome="success"}`))
+	require.Equal(t, "1", told(`reloads_total{outcome="unchanged"}`))
 }
 
 // The real counters of the pipeline and of an outbox, made by several

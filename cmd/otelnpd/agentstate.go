@@ -1,0 +1,163 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/otelnpd/otelnpd/config"
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/filelock"
+	"github.com/otelnpd/otelnpd/pipeline/state"
+)
+
+// conditionsSection is the name under which the condition store is kept, beside
+// the components.
+const conditionsSection = "conditions"
+
+const (
+	// readLimit is how long the start waits for the state to be read.
+	readLimit = time.Second
+	// cutPatience is how long a batch may be under way when a cut is to be taken.
+	// Meanwhile no other batch begins.
+	cutPatience = 250 * time.Millisecond
+	// lastWriteLimit is how long the end waits for the last write, beside the time
+	// that the exporters have.
+	lastWriteLimit = 2 * time.Second
+)
+
+// stateComponent is what the state is called on the status pages.
+var stateComponent = pipeline.ID{Type: "state"}
+
+// stateDir is the directory for state: flag over environment over file. chosen
+// tells whether somebody has named it.
+func stateDir(flag, configured string) (dir string, chosen bool) {
+	dir = cmp.Or(flag, os.Getenv(stateDirVariable), configured)
+	return dir, dir != config.DefaultStateDir
+}
+
+// openState makes the directory ready, reads what was kept and makes the writer.
+// Without a directory that can be used, state is kept in memory: where nobody has
+// named one, that is told once.
+func (a *agent) openState() (*state.Document, error) {
+	dir := a.options.stateDir
+	if dir == "" || dir == config.StateDirNone {
+		return nil, nil //nolint:nilnil // there is no state
+	}
+	directory := state.NewDirectory(dir, a.options.disk, a.logger)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), readLimit, fmt.Errorf("nothing within %s", readLimit))
+	defer cancel()
+	document, err := directory.Open(ctx)
+	switch {
+	case errors.Is(err, filelock.ErrHeld):
+		return nil, fmt.Errorf("another otelnpd keeps its state there: %w; stop it, or give this one another directory with --state-dir", err)
+	case err != nil && !a.options.stateDirChosen && (errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS)):
+		a.logger.Warn("state is kept in memory alone, and a restart forgets what is not on the Node or in the kernel's log: "+
+			"let the agent write to "+dir+", or set service.state_dir (none, if that is meant)", "error", err)
+		return nil, nil //nolint:nilnil // there is no state
+	case err != nil:
+		a.logger.Error("what was kept before this start cannot be read, and the agent goes on without it", "error", err)
+	}
+	a.directory = directory
+	return document, a.makeWriter(directory, err)
+}
+
+func (a *agent) makeWriter(directory *state.Directory, fault error) error {
+	writer, err := state.NewWriter(state.Options{
+		Directory: directory, Capture: a.capture, Logger: a.logger, Clock: a.options.clock,
+		Report:  func(status pipeline.Status) { a.board.Set(pipeline.KindService, stateComponent, status) },
+		Meter:   a.telemetry.Meters().Meter("github.com/otelnpd/otelnpd/pipeline/state"),
+		Version: version, Node: a.options.node, BootID: a.options.boot.ID,
+	})
+	if err != nil {
+		return err
+	}
+	status := pipeline.Status{State: pipeline.ComponentOK}
+	if fault != nil {
+		status = state.Degraded(directory.Path(), fault)
+	}
+	a.board.Set(pipeline.KindService, stateComponent, status)
+	a.writer.Store(writer)
+	return nil
+}
+
+// keeping is how components tell of what must survive. The writer may come later.
+func (a *agent) keeping() pipeline.Keeping {
+	dir := a.options.stateDir
+	return pipeline.Keeping{
+		OnChanged: func() { a.writer.Load().Changed() },
+		OnMoved:   func() { a.writer.Load().Moved() },
+		Durable:   dir != "" && dir != config.StateDirNone,
+	}
+}
+
+// resume gives the store and the components what was kept of them. What cannot be
+// read is told, and is as if it had not been kept.
+func (a *agent) resume(document *state.Document) {
+	if document == nil {
+		return
+	}
+	if document.Node != a.options.node {
+		a.logger.Error("what was kept is of another node, and the agent goes on without it: give each node a directory of its own",
+			"kept_of", document.Node, "node", a.options.node, "state_dir", a.options.stateDir)
+		return
+	}
+	kept := map[string][]byte{}
+	for name, section := range document.Sections {
+		kept[name] = section
+	}
+	var err error
+	if section, ok := kept[conditionsSection]; ok {
+		err = a.store.Resume(section)
+	}
+	if err = errors.Join(err, a.running().Resume(kept)); err != nil {
+		a.logger.Error("a part of what was kept cannot be used, and the agent goes on without it", "error", err)
+	}
+	a.logger.Info("the agent goes on from what was kept", "written", document.Written, "by_version", document.Version,
+		"same_boot", document.BootID == a.options.boot.ID)
+}
+
+// capture takes one cut of all that must survive: no batch is in flight, and the
+// store judges nothing meanwhile.
+func (a *agent) capture() (map[string]pipeline.Encode, error) {
+	sections := map[string]pipeline.Encode{}
+	err := a.running().Hold(cutPatience, func() {
+		sections[conditionsSection] = a.store.Keep(func() { maps.Copy(sections, a.running().Keep()) })
+	})
+	return sections, err
+}
+
+// syncLimit is how long an operator waits for what he has ordered to be on disk.
+const syncLimit = 5 * time.Second
+
+// sync waits until all that has happened is on disk. The note is for the operator,
+// where it is not.
+func (a *agent) sync(ctx context.Context) (note string) {
+	ctx, cancel := context.WithTimeout(ctx, syncLimit)
+	defer cancel()
+	err := a.writer.Load().Sync(ctx)
+	switch {
+	case err == nil, errors.Is(err, state.ErrMemory):
+		return ""
+	default:
+		return err.Error()
+	}
+}
+
+// closeState makes the last write and gives the directory back.
+func (a *agent) closeState() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWriteLimit)
+	defer cancel()
+	err := a.writer.Load().Shutdown(ctx)
+	if a.directory != nil {
+		err = errors.Join(err, a.directory.Close())
+	}
+	return err
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otelnpd/otelnpd/config"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
+	"github.com/otelnpd/otelnpd/pipeline/state"
+	"github.com/otelnpd/otelnpd/pipeline/terminal"
+)
+
+func newStateCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "state", Short: "Look at what the agent keeps over a restart"}
+	cmd.AddCommand(newStateShowCommand())
+	return cmd
+}
+
+func newStateShowCommand() *cobra.Command {
+	var dir string
+	output := outputText
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show the state as it was written last",
+		Long: `Show what the agent keeps over a restart, as it was written last. It reads the file
+alone: the agent may run or not. With --output json it prints all of it.`,
+		Example: "  otelnpd state show\n  otelnpd state show --output json | jq '.sections | keys'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			document, err := showState(dir)
+			if err != nil {
+				return err
+			}
+			if output == outputJSON {
+				encoder := json.NewEncoder(cmd.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(document)
+			}
+			return printState(cmd.OutOrStdout(), document)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "state-dir", cmp.Or(os.Getenv(stateDirVariable), config.DefaultStateDir),
+		"the agent's directory for state ($OTELNPD_STATE_DIR, else service.state_dir in its configuration)")
+	_ = cmd.MarkFlagDirname("state-dir") // the flag exists
+	addOutputFlag(cmd, &output, outputText, outputJSON)
+	return cmd
+}
+
+func showState(dir string) (*state.Document, error) {
+	if dir == config.StateDirNone {
+		return nil, errors.New("the state directory is none: state is kept in memory alone; pass the agent's with --state-dir")
+	}
+	document, err := state.Show(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w; has an agent run here? If its service.state_dir is another one, pass --state-dir", err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w; run this as root or as the agent's own user", err)
+	}
+	return document, err
+}
+
+// printState prints what people ask for: how old it is, where the sources are, what
+// holds the conditions.
+func printState(out io.Writer, document *state.Document) error {
+	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	row := func(cells ...string) {
+		for i, text := range cells {
+			cells[i] = cell(text)
+		}
+		_, _ = fmt.Fprintln(table, strings.Join(cells, "\t"))
+	}
+	row("written", document.Written.Format(time.RFC3339))
+	row("by version", document.Version)
+	row("node", document.Node)
+	row("boot id", document.BootID)
+	for _, name := range slices.Sorted(maps.Keys(document.Sections)) {
+		row("section", name, fmt.Sprintf("%d bytes", len(document.Sections[name])))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	summary, err := condition.Summarize(document.Sections[conditionsSection])
+	if err != nil {
+		return fmt.Errorf("read the conditions of the state: %w", err)
+	}
+	_, _ = fmt.Fprintln(out)
+	row("TYPE", "STATUS", "SINCE", "REASON", "MESSAGE")
+	for _, one := range summary.Conditions {
+		row(one.Type, string(one.Status), one.LastTransitionTime.UTC().Format(time.RFC3339), one.Reason, terminal.Text(one.Message))
+	}
+	for _, silence := range summary.Silences {
+		row("silenced", silence.Rule, silence.Until.UTC().Format(time.RFC3339))
+	}
+	return table.Flush()
+}
