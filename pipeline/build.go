@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
 )
@@ -177,16 +176,14 @@ func (b *graphBuilder) unchanged(kind string, id ID, config Config) *node {
 
 // componentSettings makes a component's own settings. What it reports counts until
 // it is retired.
-func (b *graphBuilder) componentSettings(kind string, id ID, retired *atomic.Bool) Settings {
+func (b *graphBuilder) componentSettings(kind string, id ID, retired *retirement) Settings {
 	settings := b.settings.Settings
 	settings.ID = id
 	settings.Logger = settings.Logger.With(kind, id.String())
 	settings.Meter = b.settings.Meters.Meter("github.com/otelnpd/otelnpd/" + kind + "s/" + id.Type)
 	board := b.settings.Board
 	settings.Report = func(status Status) {
-		if !retired.Load() {
-			board.Set(kind, id, status)
-		}
+		retired.unless(func() { board.Set(kind, id, status) })
 	}
 	return settings
 }

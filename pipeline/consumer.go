@@ -18,6 +18,29 @@ type Consumer interface {
 	Consume(ctx context.Context, batch []Record) error
 }
 
+// Acceptor is a consumer that tells of its acceptance as a part of it.
+type Acceptor interface {
+	Consumer
+	// ConsumeThen is Consume, and calls accepted before it returns nil. Who holds
+	// the graph sees the batch accepted and what accepted does, or neither.
+	ConsumeThen(ctx context.Context, batch []Record, accepted func()) error
+}
+
+// Send brings a batch to a consumer and calls accepted once it is accepted: there a
+// receiver moves its position. If the consumer is an [Acceptor], as the way into
+// the pipelines is, a position never lags behind what the pipelines have seen.
+// accepted is quick and sends nothing.
+func Send(ctx context.Context, to Consumer, batch []Record, accepted func()) error {
+	if acceptor, ok := to.(Acceptor); ok {
+		return acceptor.ConsumeThen(ctx, batch, accepted)
+	}
+	if err := to.Consume(ctx, batch); err != nil {
+		return err
+	}
+	accepted()
+	return nil
+}
+
 // ConsumerFunc makes a function a Consumer.
 type ConsumerFunc func(ctx context.Context, batch []Record) error
 

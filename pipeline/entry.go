@@ -60,9 +60,16 @@ func newReceiverEntry(gate *Gate, meter metric.Meter, id ID, next Consumer) (*re
 	return &receiverEntry{gate: gate, next: next, accepted: accepted, receiver: receiver}, nil
 }
 
+var _ Acceptor = (*receiverEntry)(nil)
+
 // Consume brings the batch into all pipelines of the receiver: the gate sees it
 // in all of them or in none.
 func (e *receiverEntry) Consume(ctx context.Context, batch []Record) error {
+	return e.ConsumeThen(ctx, batch, func() {})
+}
+
+// ConsumeThen is Consume; accepted is called while the gate still sees the batch.
+func (e *receiverEntry) ConsumeThen(ctx context.Context, batch []Record, accepted func()) error {
 	if err := e.gate.Enter(ctx); err != nil {
 		return err
 	}
@@ -76,6 +83,7 @@ func (e *receiverEntry) Consume(ctx context.Context, batch []Record) error {
 			n++
 		}
 	}
+	accepted()
 	e.accepted.Add(ctx, n, e.receiver)
 	return nil
 }

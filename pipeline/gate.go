@@ -21,10 +21,16 @@ type Gate struct {
 }
 
 // Enter waits until the gate is open and goes in; Leave must follow. The error is
-// that of ctx.
+// that of ctx: once ctx is over nobody goes in, not even where the gate opens at
+// the same moment. So a receiver that was ended while the gate was held sends
+// nothing more.
 func (g *Gate) Enter(ctx context.Context) error {
 	for {
 		g.mu.Lock()
+		if err := ctx.Err(); err != nil {
+			g.mu.Unlock()
+			return err
+		}
 		opened := g.opened
 		if opened == nil {
 			g.inside++

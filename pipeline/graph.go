@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -47,11 +47,33 @@ type node struct {
 	config    Config
 	component Component
 	started   bool
-	retired   atomic.Bool // another one has its place
+	retired   retirement
 	// entry is a receiver's way into the pipelines, next where it leads in the
 	// graph that is being made.
 	entry *receiverEntry
 	next  Consumer
+}
+
+// retirement ends what a component reports: another one has its place, or nobody.
+type retirement struct {
+	mu   sync.Mutex
+	done bool
+}
+
+// retire returns once no report is under way, and none comes any more.
+func (r *retirement) retire() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done = true
+}
+
+// unless calls report unless the component is retired.
+func (r *retirement) unless(report func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.done {
+		report()
+	}
 }
 
 // name is what the component's state is kept under.

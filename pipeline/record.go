@@ -20,15 +20,18 @@ const (
 	// which the receiver found at start has been passed on. It goes through
 	// every processor and ends at the conditions.
 	EventBacklogEnd = "otelnpd.backlog.end"
-	// EventContext names a line that had been judged before the agent was started
-	// again, and is read once more so that those who look at several lines together
-	// see what is before the next one. It triggers nothing, and ends at the rules.
+	// EventContext names a line that had been judged before, and comes once more so
+	// that those who look at several lines together see what is before the next one:
+	// read again after a restart or reload, or dropped as a line by dedupe. Its place,
+	// time, body and attributes are the line's. It triggers nothing and is not
+	// counted; it ends at the rules, and whoever else gets it leaves it alone.
 	EventContext = "otelnpd.context"
 )
 
 // AttributeBacklogComplete is set (true) on a record named [EventBacklogEnd] whose
-// receiver has read all that its source got in this boot, or since the saved
-// position it went on from: nothing was overwritten or rotated away before.
+// receiver, together with those before it that it went on from, has passed on all
+// that its source got in this boot: nothing was overwritten or rotated away before it
+// was read, lost, or left out.
 const AttributeBacklogComplete = "otelnpd.backlog.complete"
 
 // Record is one thing that flows through a pipeline. It is shaped like the log

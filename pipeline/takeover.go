@@ -59,10 +59,11 @@ func (g *Graph) all() []*node { return slices.Concat(g.receivers, g.processors, 
 // in its place: at a border between batches, so that every batch is judged by one
 // of them as a whole. Components that both have go on as they are; those that have
 // changed go on where their predecessors had come to. swap is called at the border,
-// when batches already lead here: it brings the conditions to the new
-// configuration.
+// when all exporters and processors have started and batches already lead here: it
+// brings the conditions to the new configuration. Receivers start after it.
 //
-// If an error comes before swap was called, from goes on as it was.
+// If an error comes before swap was called, from goes on as it was. An error that
+// comes later tells what does not work in this graph, which runs all the same.
 func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duration, swap func()) error {
 	if err := g.startAdded(ctx, from); err != nil {
 		return err
@@ -70,15 +71,23 @@ func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duratio
 	var faults []error
 	err := g.Hold(patience, func() {
 		faults = g.succeed(from)
+		faults = append(faults, g.startRest(ctx, slices.Concat(g.exporters, g.processors))...)
 		swap()
 	})
 	if err != nil {
 		return errors.Join(err, g.abandon(ctx, from))
 	}
-	for _, n := range slices.Concat(g.exporters, backward(g.processors), g.receivers) {
+	faults = append(faults, g.startRest(ctx, g.receivers)...)
+	return errors.Join(append(faults, g.endRemoved(ctx, from))...)
+}
+
+// startRest starts what has not been started, whatever becomes of the others:
+// nobody else has their places any more.
+func (g *Graph) startRest(ctx context.Context, stage []*node) (faults []error) {
+	for _, n := range stage {
 		faults = append(faults, g.startNode(ctx, n))
 	}
-	return errors.Join(append(faults, g.endRemoved(ctx, from))...)
+	return faults
 }
 
 // startAdded starts the exporters that from does not have. Their destinations are
@@ -100,7 +109,7 @@ func (g *Graph) abandon(ctx context.Context, from *Graph) error {
 	var errs []error
 	for _, n := range g.exporters {
 		if from.find(n) == nil {
-			n.retired.Store(true)
+			n.retired.retire()
 			errs = append(errs, n.shutdown(ctx))
 			g.board.Remove(n.kind, n.id)
 		}
@@ -148,7 +157,7 @@ func (g *Graph) find(n *node) *node {
 func (n *node) handOver(successor *node) error {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
-	n.retired.Store(true)
+	n.retired.retire()
 	// Its error says that something was left undone: the successor does it.
 	_ = n.shutdown(now)
 	n.started = false
@@ -191,7 +200,7 @@ func (g *Graph) endRemoved(ctx context.Context, from *Graph) error {
 			continue
 		}
 		errs = append(errs, old.shutdown(ctx)) // no more than a no-op where it was handed over
-		old.retired.Store(true)
+		old.retired.retire()
 		if successor != nil {
 			continue
 		}

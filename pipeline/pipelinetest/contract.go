@@ -17,7 +17,9 @@ const patience = 20 * time.Second
 
 // ReceiverUnderTest says how to run a receiver.
 type ReceiverUnderTest struct {
-	// New makes a receiver over one source, anew each time.
+	// New makes a receiver over one source, anew each time. One that is a
+	// [pipeline.Keeper] is killed and handed over in many ways; what it keeps is taken
+	// to outlive it.
 	New func(t *testing.T, next pipeline.Consumer) pipeline.Component
 	// Feed writes n more lines to the source; nil if the source is complete.
 	Feed func(t *testing.T, n int)
@@ -33,6 +35,10 @@ func CheckReceiver(t *testing.T, r ReceiverUnderTest) {
 	})
 	t.Run("a line read twice has the same place and no two lines share one", r.checkPlaces)
 	t.Run("stops in the middle of a batch", r.checkStopsInMidBatch)
+	if _, ok := r.New(t, &Sink{}).(pipeline.Keeper); ok {
+		t.Run("goes on, whenever it is killed, where it had come to", r.checkCrashes)
+		t.Run("hands over to another one in the same process", r.checkHandOver)
+	}
 	t.Run("stops although the next stage refuses", func(t *testing.T) {
 		defer leakCheck(t)()
 		refused := make(chan struct{})
@@ -150,6 +156,9 @@ func CheckProcessor(t *testing.T, p ProcessorUnderTest) {
 			}
 		}
 	})
+	if goesOn(p.New(t, &Sink{})) {
+		t.Run("behaves as one, where another one goes on", p.checkGoesOn)
+	}
 	t.Run("passes on the next stage's refusal", func(t *testing.T) {
 		defer leakCheck(t)()
 		processor := p.New(t, pipeline.ConsumerFunc(func(context.Context, []pipeline.Record) error { return ErrShutDown }))
@@ -187,6 +196,10 @@ type ExporterUnderTest struct {
 	// Block makes the destination of the exporter made last hang until the
 	// returned function is called; nil where it cannot.
 	Block func(t *testing.T) (release func())
+	// Successor makes an exporter for the destination of the exporter made last; nil
+	// where each has its own. An exporter that is a [pipeline.Keeper] hands over to it
+	// what it could not deliver.
+	Successor func(t *testing.T) pipeline.Exporter
 }
 
 // CheckExporter runs the contracts that every exporter keeps.
@@ -206,6 +219,7 @@ func CheckExporter(t *testing.T, e ExporterUnderTest) {
 		}
 	})
 	t.Run("takes from several at once, also in the middle of its shutdown", e.checkConcurrency)
+	t.Run("ends when it has no time, and hands over what it keeps", e.checkHandOver)
 	if e.Block != nil {
 		t.Run("never waits for its destination", e.checkNeverWaits)
 	}

@@ -3,6 +3,7 @@ package pipelinetest
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,9 +34,31 @@ func Settings(t testing.TB, id string) pipeline.Settings {
 		Boot:    pipeline.Boot{ID: BootID, Start: now.Wall.Add(-now.Boot)},
 		Clock:   clock,
 		Report:  func(pipeline.Status) {},
+		Keeping: (&Kept{}).Keeping(),
 		Version: "test",
 	}
 }
+
+// Kept counts what a component tells of what it keeps. It is safe for concurrent
+// use.
+type Kept struct {
+	changed, moved atomic.Int64
+}
+
+// Keeping returns what to give as Settings.Keeping: nothing outlives the process,
+// unless the test sets Durable.
+func (k *Kept) Keeping() pipeline.Keeping {
+	return pipeline.Keeping{
+		OnChanged: func() { k.changed.Add(1) },
+		OnMoved:   func() { k.moved.Add(1) },
+	}
+}
+
+// Changed returns how often something changed that a restart must not lose.
+func (k *Kept) Changed() int { return int(k.changed.Load()) }
+
+// Moved returns how often only a position moved.
+func (k *Kept) Moved() int { return int(k.moved.Load()) }
 
 // Clock is a clock that stands still until a test moves it.
 type Clock struct {

@@ -9,10 +9,11 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// Processor drops replayed lines. One goroutine at a time may call Consume,
+// Processor turns replayed lines into context. One goroutine at a time may call Consume,
 // Snapshot or Restore.
 type Processor struct {
 	next     pipeline.Consumer
+	keeping  pipeline.Keeping
 	dropped  metric.Int64Counter
 	replayed []metric.AddOption
 
@@ -20,7 +21,10 @@ type Processor struct {
 	out  []pipeline.Record
 }
 
-var _ pipeline.Processor = (*Processor)(nil)
+var (
+	_ pipeline.Processor = (*Processor)(nil)
+	_ pipeline.Keeper    = (*Processor)(nil)
+)
 
 // Start does nothing: all work is done in Consume.
 func (*Processor) Start(context.Context) error { return nil }
@@ -28,42 +32,41 @@ func (*Processor) Start(context.Context) error { return nil }
 // Shutdown does nothing.
 func (*Processor) Shutdown(context.Context) error { return nil }
 
-// Consume passes on all records but lines whose source has given them, or later
-// ones, before. A batch without such lines is passed on as it is. What the next
-// stage has not accepted is new when it comes again.
+// Consume passes on all records. Lines whose source has given them, or later ones,
+// before, are no lines any more: they have become context. A batch without such lines
+// is passed on as it is. What the next stage has not accepted is new when it comes
+// again.
 func (p *Processor) Consume(ctx context.Context, batch []pipeline.Record) error {
 	p.seen.begin()
-	kept := p.withoutReplayed(batch)
+	passed, replayed := p.markReplayed(batch)
 	defer clear(p.out) // keep nothing of the batch
-	if len(kept) > 0 {
-		if err := p.next.Consume(ctx, kept); err != nil {
-			p.seen.undo()
-			return err
-		}
+	if err := p.next.Consume(ctx, passed); err != nil {
+		p.seen.undo()
+		return err
 	}
-	if n := len(batch) - len(kept); n > 0 {
-		p.dropped.Add(ctx, int64(n), p.replayed...)
+	if p.seen.changed() {
+		p.keeping.Moved()
+	}
+	if replayed > 0 {
+		p.dropped.Add(ctx, int64(replayed), p.replayed...)
 	}
 	return nil
 }
 
-func (p *Processor) withoutReplayed(batch []pipeline.Record) []pipeline.Record {
-	p.out = p.out[:0]
-	copied := false
+func (p *Processor) markReplayed(batch []pipeline.Record) (passed []pipeline.Record, replayed int) {
+	passed = batch
 	for i := range batch {
-		keep := !hasPlace(&batch[i]) || p.seen.advance(&batch[i])
-		switch {
-		case !keep && !copied:
-			p.out = append(p.out, batch[:i]...)
-			copied = true
-		case keep && copied:
-			p.out = append(p.out, batch[i])
+		if !hasPlace(&batch[i]) || p.seen.advance(&batch[i]) {
+			continue
 		}
+		if replayed == 0 {
+			p.out = append(p.out[:0], batch...)
+			passed = p.out
+		}
+		passed[i].EventName = pipeline.EventContext
+		replayed++
 	}
-	if copied {
-		return p.out
-	}
-	return batch
+	return passed, replayed
 }
 
 // hasPlace tells whether a record is a line that its source can name.

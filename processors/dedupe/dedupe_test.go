@@ -128,7 +128,32 @@ func TestWhatIsNoLinePassesInOrder(t *testing.T) {
 	batch := append(lines("kmsg", 1, "a", "b"), problem, end)
 	sink := &pipelinetest.Sink{}
 	consume(t, newProcessor(t, sink), batch, batch)
-	require.Empty(t, pipelinetest.Diff(append(batch[:4:4], problem, end), sink.Records()))
+	again := asContext(lines("kmsg", 1, "a", "b"))
+	require.Empty(t, pipelinetest.Diff(append(batch[:4:4], append(again, problem, end)...), sink.Records()))
+}
+
+func asContext(batch []pipeline.Record) []pipeline.Record {
+	for i := range batch {
+		batch[i].EventName = pipeline.EventContext
+	}
+	return batch
+}
+
+// TestWhatIsReplayedIsContext: the windows of rules that have not seen it must not
+// have a hole.
+func TestWhatIsReplayedIsContext(t *testing.T) {
+	sink := &pipelinetest.Sink{}
+	processor := newProcessor(t, sink)
+	consume(t, processor, lines("kmsg", 1, "a", "b"))
+	context := asContext(lines("kmsg", 1, "a"))
+	mixed := lines("kmsg", 1, "a", "b", "c")
+	consume(t, processor, context, mixed)
+	require.True(t, mixed[0].IsLine(), "the batch is another's")
+	want := append(lines("kmsg", 1, "a", "b"), context[0])
+	want = append(want, asContext(lines("kmsg", 1, "a", "b"))...)
+	want = append(want, lines("kmsg", 3, "c")...)
+	require.Empty(t, pipelinetest.Diff(want, sink.Records()))
+	require.Equal(t, uint64(3), processor.Snapshot()[0].Place.Position, "context moves nothing back")
 }
 
 func TestARefusedBatchIsNewWhenItComesAgain(t *testing.T) {

@@ -28,11 +28,11 @@ func NewFactory() pipeline.ProcessorFactory {
 func New(settings pipeline.Settings, next pipeline.Consumer) (*Processor, error) {
 	dropped, err := settings.Meter.Int64Counter("otelnpd.dedupe.dropped_records",
 		metric.WithUnit("{record}"),
-		metric.WithDescription("Lines dropped because their source had given them before."))
+		metric.WithDescription("Lines that are no more than context because their source had given them before."))
 	if err != nil {
 		return nil, fmt.Errorf("make the counter of dropped records: %w", err)
 	}
-	p := &Processor{next: next, dropped: dropped}
+	p := &Processor{next: next, keeping: settings.Keeping, dropped: dropped}
 	p.replayed = []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attribute.String("reason", "replayed")))}
 	dropped.Add(context.Background(), 0, p.replayed...)
 	return p, nil

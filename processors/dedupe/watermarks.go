@@ -57,6 +57,9 @@ func (w *watermarks) advance(record *pipeline.Record) bool {
 	return true
 }
 
+// changed tells whether the batch under way has moved any.
+func (w *watermarks) changed() bool { return len(w.before)+len(w.added) > 0 }
+
 // undo takes back the batch under way: nobody has accepted it.
 func (w *watermarks) undo() {
 	for _, old := range slices.Backward(w.before) {

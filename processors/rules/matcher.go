@@ -98,17 +98,41 @@ func (m *matcher) match(record *pipeline.Record) (found []finding, cut int) {
 	return m.found, cut
 }
 
+// context puts a line into the windows that is looked at only together with later
+// ones. It returns how many lines of windows lost text.
+func (m *matcher) context(record *pipeline.Record) (cut int) {
+	for _, w := range m.windows {
+		if !w.has(record) {
+			cut += m.contextOf(w, record)
+		}
+	}
+	return cut
+}
+
+func (m *matcher) contextOf(w *windows, record *pipeline.Record) (cut int) {
+	r, cut := w.push(record)
+	if len(w.spanning) > 0 {
+		m.note(w, r, m.filter.Candidates(record.Body))
+	}
+	return cut
+}
+
+// note notes of which spanning expressions the newest line holds a literal.
+func (m *matcher) note(w *windows, r *sourceRing, candidates []int32) {
+	for _, candidate := range candidates {
+		if e := &m.entries[candidate]; e.windows == w && e.spanning >= 0 {
+			w.note(r, e.spanning)
+		}
+	}
+}
+
 // withSpanning notes the literals of spanning expressions in the newest line and
 // adds the expressions of which older lines hold one.
 func (m *matcher) withSpanning(w *windows, r *sourceRing, candidates []int32) []int32 {
 	if len(w.spanning) == 0 {
 		return candidates
 	}
-	for _, candidate := range candidates {
-		if e := &m.entries[candidate]; e.windows == w && e.spanning >= 0 {
-			w.note(r, e.spanning)
-		}
-	}
+	m.note(w, r, candidates)
 	if r.count > r.until {
 		return candidates
 	}

@@ -35,13 +35,16 @@ func (*processor) Start(context.Context) error { return nil }
 func (*processor) Shutdown(context.Context) error { return nil }
 
 // Consume passes on a record for each match of a rule, in the order of lines and
-// then of rules, between the records that are no lines.
+// then of rules, between the records that are no lines. Context ends here.
 func (p *processor) Consume(ctx context.Context, batch []pipeline.Record) error {
 	p.out, p.used = p.out[:0], 0
 	for i := range batch {
-		if record := &batch[i]; record.IsLine() {
+		switch record := &batch[i]; record.EventName {
+		case "":
 			p.line(ctx, record)
-		} else {
+		case pipeline.EventContext:
+			p.countCut(ctx, p.matcher.context(record))
+		default:
 			p.out = append(p.out, *record)
 		}
 	}
@@ -54,12 +57,17 @@ func (p *processor) Consume(ctx context.Context, batch []pipeline.Record) error 
 
 func (p *processor) line(ctx context.Context, record *pipeline.Record) {
 	found, cut := p.matcher.match(record)
-	if cut > 0 {
-		p.metrics.cut.Add(ctx, int64(cut), p.metrics.windowCut...)
-	}
+	p.countCut(ctx, cut)
 	for i := range found {
 		p.emit(ctx, record, &found[i])
 		p.metrics.matched(ctx, &found[i])
+	}
+}
+
+// countCut counts lines of windows that lost text.
+func (p *processor) countCut(ctx context.Context, lines int) {
+	if lines > 0 {
+		p.metrics.cut.Add(ctx, int64(lines), p.metrics.windowCut...)
 	}
 }
 

@@ -35,7 +35,7 @@ type spanning struct {
 type sourceRing struct {
 	*ring
 	receiver string
-	place    pipeline.Place // its position does not count
+	place    pipeline.Place // its position is the highest of a line so far
 	used     uint64
 	// seen holds, by spanning expression, the ring's count when one of its
 	// literals was last in a line; until the count up to which one matters.
@@ -57,20 +57,38 @@ func (w *windows) push(record *pipeline.Record) (r *sourceRing, cut int) {
 	if !w.keepSpace {
 		line = bytes.TrimSpace(line)
 	}
+	r.place.Position = max(r.place.Position, record.Place.Position)
 	return r, cut + r.push(line, record.Time)
 }
 
-func (w *windows) ringOf(record *pipeline.Record) (r *sourceRing, forgotten int) {
+// has tells whether a line of context stands in the windows already: the position of
+// its source is not new.
+func (w *windows) has(record *pipeline.Record) bool {
+	r := w.find(record)
+	return r != nil && record.Place.Position <= r.place.Position
+}
+
+// find returns the ring of a line's source; nil if there is none.
+func (w *windows) find(record *pipeline.Record) *sourceRing {
 	if w.last != nil && w.last.is(record) {
-		return w.last, 0
+		return w.last
 	}
 	at := slices.IndexFunc(w.rings, func(r *sourceRing) bool { return r.is(record) })
 	if at < 0 {
-		at, forgotten = w.newRing()
-		w.rings[at].receiver = strings.Clone(record.Receiver)
-		w.rings[at].place = clonePlace(record.Place)
+		return nil
 	}
 	w.last = w.rings[at]
+	return w.last
+}
+
+func (w *windows) ringOf(record *pipeline.Record) (r *sourceRing, forgotten int) {
+	if r = w.find(record); r != nil {
+		return r, 0
+	}
+	at, forgotten := w.newRing()
+	w.last = w.rings[at]
+	w.last.receiver = strings.Clone(record.Receiver)
+	w.last.place = clonePlace(record.Place)
 	return w.last, forgotten
 }
 

@@ -36,8 +36,12 @@ func DefaultConfig() *Config {
 }
 
 // takesAll tells whether no record of this boot is left out.
-func (c *Config) takesAll() bool {
-	return c.Lookback == LookbackBoot && c.Delay == 0 && len(c.Facilities) == 0 && c.MinSeverity == ""
+func (c *Config) takesAll() bool { return c.Lookback == LookbackBoot && c.leavesNothingOut() }
+
+// leavesNothingOut tells whether all records are passed on that the lookback
+// reaches.
+func (c *Config) leavesNothingOut() bool {
+	return c.Delay == 0 && len(c.Facilities) == 0 && c.MinSeverity == ""
 }
 
 // Validate reports all that is wrong.

@@ -45,11 +45,12 @@ func New(shared *source.Shared, settings pipeline.Settings, config *Config, next
 	if err != nil {
 		return nil, err
 	}
-	return &Receiver{
+	r := &Receiver{
 		shared: shared, settings: settings, config: config, next: next, losses: losses, skipped: skipped,
 		id: settings.ID.String(), source: sourceName(config.Path), wanted: newFilter(config),
-		complete: config.takesAll(),
-	}, nil
+	}
+	r.accepted = r.move
+	return r, nil
 }
 
 // Why records are not passed on, beside the source's own reasons of loss.

@@ -39,7 +39,17 @@ func host(t *testing.T, content string) pipeline.Host {
 
 func newReceiver(t *testing.T, settings pipeline.Settings, config *kmsg.Config, next pipeline.Consumer) *kmsg.Receiver {
 	t.Helper()
-	shared := source.NewShared(source.Options{Logger: settings.Logger, Clock: settings.Clock})
+	return newReceiverOf(t, newShared(settings), settings, config, next)
+}
+
+func newShared(settings pipeline.Settings) *source.Shared {
+	return source.NewShared(source.Options{Logger: settings.Logger, Clock: settings.Clock})
+}
+
+func newReceiverOf(
+	t *testing.T, shared *source.Shared, settings pipeline.Settings, config *kmsg.Config, next pipeline.Consumer,
+) *kmsg.Receiver {
+	t.Helper()
 	receiver, err := kmsg.New(shared, settings, config, next)
 	require.NoError(t, err)
 	return receiver
@@ -304,13 +314,14 @@ func TestContractOverAFile(t *testing.T) {
 	for i := range 2000 {
 		fmt.Fprintf(&content, "6,%d,%d,-;line %d\n SUBSYSTEM=test\n", i, i, i)
 	}
-	h := host(t, content.String())
+	h, shared := host(t, content.String()), newShared(pipelinetest.Settings(t, "kmsg"))
 	pipelinetest.CheckReceiver(t, pipelinetest.ReceiverUnderTest{
 		New: func(t *testing.T, next pipeline.Consumer) pipeline.Component {
 			t.Helper()
 			settings := pipelinetest.Settings(t, "kmsg")
 			settings.Host = h
-			return newReceiver(t, settings, kmsg.DefaultConfig(), next)
+			settings.Keeping.Durable = true
+			return newReceiverOf(t, shared, settings, kmsg.DefaultConfig(), next)
 		},
 		AtLeast: 2000,
 	})
@@ -333,11 +344,11 @@ func needKmsg(t *testing.T) *os.File {
 }
 
 func TestContractOverTheKernelLog(t *testing.T) {
-	device := needKmsg(t)
+	device, shared := needKmsg(t), newShared(pipelinetest.Settings(t, "kmsg"))
 	pipelinetest.CheckReceiver(t, pipelinetest.ReceiverUnderTest{
 		New: func(t *testing.T, next pipeline.Consumer) pipeline.Component {
 			t.Helper()
-			return newReceiver(t, pipelinetest.Settings(t, "kmsg"), kmsg.DefaultConfig(), next)
+			return newReceiverOf(t, shared, pipelinetest.Settings(t, "kmsg"), kmsg.DefaultConfig(), next)
 		},
 		Feed: func(t *testing.T, n int) {
 			t.Helper()

@@ -38,22 +38,22 @@ const lossInterval = time.Second
 
 // lose counts what was lost. At most once an interval a record tells of all that
 // no record has told of.
-func (r *Receiver) lose(ctx context.Context, batch *source.Batch) {
+func (r *Receiver) lose(ctx context.Context, batch *source.Batch, to *position) {
 	for reason, n := range batch.Lost {
 		if n > 0 {
 			r.losses.add(ctx, source.Reason(reason).String(), n)
-			r.untold[reason] += n
+			to.untold[reason] += n
 		}
 	}
-	if r.untold.Total() == 0 || (r.toldAt != 0 && batch.Now.Boot-r.toldAt < lossInterval) {
+	if to.untold.Total() == 0 || (r.toldAt != 0 && batch.Now.Boot-r.toldAt < lossInterval) {
 		return
 	}
-	r.tellLoss(batch)
-	r.toldAt, r.untold = batch.Now.Boot, source.Loss{}
+	r.tellLoss(batch, to)
+	r.toldAt, to.untold = batch.Now.Boot, source.Loss{}
 }
 
-func (r *Receiver) tellLoss(batch *source.Batch) {
-	rule, place := lostRule(), r.place(r.accounted)
+func (r *Receiver) tellLoss(batch *source.Batch, to *position) {
+	rule, place := lostRule(), r.place(to.next, to)
 	r.records = append(r.records, pipeline.Record{
 		Time: batch.Now.Wall, ObservedTime: batch.Now.Wall,
 		Boot:      pipeline.BootTime{ID: r.settings.Boot.ID, At: batch.Now.Boot},
@@ -65,7 +65,7 @@ func (r *Receiver) tellLoss(batch *source.Batch) {
 			UID:      pipeline.ProblemUID(r.settings.Node, place, rule.ID),
 			Rule:     rule.ID,
 			Reason:   rule.Reason,
-			Message:  lostMessage(r.untold),
+			Message:  lostMessage(to.untold),
 			Severity: rule.Severity,
 			Source:   rule.Source,
 			State:    pipeline.StateProblem,

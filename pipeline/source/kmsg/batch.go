@@ -8,8 +8,16 @@ const maxBatch = 256
 // Batch is what a subscriber is given at once. It is valid only during the call
 // that brings it, its records and their bytes as well.
 type Batch struct {
+	// Context are records before the one that the subscriber goes on from, as far
+	// as the kernel still has them: it had them when it was there before. They come
+	// first, each once, in the order of their sequence numbers.
+	Context []Record
 	// Records come in the order of their sequence numbers.
 	Records []Record
+	// Renumbered tells, with the first batch, that the log's numbers end before the
+	// one that the subscriber wanted to go on from: it is another log, and is given
+	// from its oldest record.
+	Renumbered bool
 	// Lost are records that were lost since the batch before.
 	Lost Loss
 	// Next is the sequence number behind all that this batch and those before
@@ -25,7 +33,7 @@ type Batch struct {
 }
 
 func (b *Batch) isEmpty() bool {
-	return len(b.Records) == 0 && b.Lost.Total() == 0 && !b.BacklogEnd
+	return len(b.Context) == 0 && len(b.Records) == 0 && b.Lost.Total() == 0 && !b.BacklogEnd
 }
 
 // assembler makes batches. Its memory is used again for each.

@@ -27,6 +27,7 @@ func (s *source) add(sub *Subscription) {
 			sub.to.State(newFault(s.path, s.proc, err))
 		}
 	}
+	sub.check(s.device)
 	go s.catchUp(sub, own)
 }
 
@@ -47,7 +48,7 @@ func (s *source) catchUp(sub *Subscription, device *device) {
 			return
 		default:
 		}
-		before := sub.Next
+		before := c.next
 		if err := c.round(s.shared.tuning.recordSize); err != nil {
 			s.shared.options.Logger.Warn("an additional reader of the kernel's log misses what it has not read yet of the time before its start",
 				"path", s.path, "error", err)
@@ -55,10 +56,10 @@ func (s *source) catchUp(sub *Subscription, device *device) {
 			s.join(sub, true)
 			return
 		}
-		if sub.Next == before {
+		if c.next == before {
 			idle++
 		}
-		if device.live && s.join(sub, idle == fruitless) {
+		if device.live && s.join(sub, idle >= fruitless) {
 			return
 		}
 	}
@@ -88,7 +89,7 @@ type catcher struct {
 	device  *device
 	batches assembler
 	arena   [chunkSize]byte
-	next    uint64 // as reader's
+	next    uint64 // sequence number of the next record; 0: not known
 }
 
 // round reads and delivers what is there, as far as it fits the arena.

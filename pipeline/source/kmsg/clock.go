@@ -11,6 +11,12 @@ import (
 // read again keep their times.
 const tolerance = time.Second
 
+// Offsets are how far the clocks are ahead of the kernel's stamps, in nanoseconds.
+type Offsets struct {
+	Wall int64 `json:"wall_ns"`
+	Boot int64 `json:"boot_ns"`
+}
+
 // offsets turn the kernel's stamps into times. The stamps (sched_clock, see
 // kernel/printk) count what the hardware counts, from about the boot on: neither
 // suspends nor slewing. So does CLOCK_MONOTONIC_RAW, and how far the other clocks
@@ -18,9 +24,29 @@ const tolerance = time.Second
 // was read does not come into it: one without a newline at its end is only seen
 // when the next is written, and a machine that stands still reads late.
 type offsets struct {
-	mu         sync.Mutex
-	known      bool
-	wall, boot int64 // ns to add
+	mu    sync.Mutex
+	known bool
+	Offsets
+}
+
+// restore sets the offsets to those of before, unless they are known already.
+func (o *offsets) restore(before *Offsets) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.known && before != nil {
+		o.known, o.Offsets = true, *before
+	}
+}
+
+// current returns the offsets; nil: they are not known yet.
+func (o *offsets) current() *Offsets {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.known {
+		return nil
+	}
+	now := o.Offsets
+	return &now
 }
 
 // measure moves the offsets to what the clocks show, where they are off by more
@@ -30,11 +56,11 @@ func (o *offsets) measure(now pipeline.Instant) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known {
-		o.known, o.wall, o.boot = true, wall, boot
+		o.known, o.Offsets = true, Offsets{Wall: wall, Boot: boot}
 		return
 	}
-	move(&o.wall, wall)
-	move(&o.boot, boot)
+	move(&o.Wall, wall)
+	move(&o.Boot, boot)
 }
 
 func move(offset *int64, measured int64) {
@@ -43,15 +69,24 @@ func move(offset *int64, measured int64) {
 	}
 }
 
-// times sets the records' times from their stamps. None is later than now, when
-// all had been read.
+// times sets the records' times from their stamps. Where one would be later than
+// now, when all had been read, by more than the tolerance, the machine was suspended
+// since: then it is now. Within the tolerance it stays, or the same record would have
+// another time when it is read again.
 func (o *offsets) times(records []Record, now pipeline.Instant) {
 	o.mu.Lock()
-	wall, boot := o.wall, o.boot
+	wall, boot := o.Wall, o.Boot
 	o.mu.Unlock()
 	for i := range records {
 		stamp := records[i].Microseconds * 1000
-		records[i].Boot = min(time.Duration(stamp+boot), now.Boot)
-		records[i].Time = time.Unix(0, min(stamp+wall, now.Wall.UnixNano()))
+		records[i].Boot = time.Duration(notAfter(stamp+boot, int64(now.Boot)))
+		records[i].Time = time.Unix(0, notAfter(stamp+wall, now.Wall.UnixNano()))
 	}
+}
+
+func notAfter(at, now int64) int64 {
+	if at > now && at-now > int64(tolerance) {
+		return now
+	}
+	return at
 }

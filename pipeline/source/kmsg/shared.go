@@ -44,6 +44,14 @@ func NewShared(options Options) *Shared {
 // Subscriber takes records and hears how the source does. Its functions must not
 // call into the [Subscription].
 type Subscriber struct {
+	// Resume is the sequence number to go on from: what is missing from there on is
+	// lost, what is before it comes as a batch's Context. 0: there is none; the
+	// oldest record is the first.
+	Resume uint64
+	// Offsets are those that times had before, so that a record that is read again
+	// has the same time. The first subscriber of a path that brings some decides.
+	// nil: none are known.
+	Offsets *Offsets
 	// Batch takes records. Calls do not overlap. While it works, no other
 	// subscriber of the path gets anything, but the reader goes on.
 	Batch func(Batch)
@@ -59,15 +67,17 @@ type Subscriber struct {
 func (s *Shared) Subscribe(path, proc string, to Subscriber) *Subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub := &Subscription{shared: s, to: to, turn: make(chan struct{}, 1), quit: make(chan struct{}), caughtUp: make(chan struct{})}
+	sub := newSubscription(s, to)
 	if running, ok := s.sources[path]; ok {
 		sub.source = running
 		running.users++
+		running.offsets.restore(to.Offsets)
 		running.add(sub)
 		return sub
 	}
 	sub.source = newSource(s, path, proc)
 	s.sources[path] = sub.source
+	sub.source.offsets.restore(to.Offsets)
 	sub.source.start(sub)
 	return sub
 }

@@ -69,6 +69,7 @@ func (s *source) setState(device *device, err error) {
 		s.fault = newFault(s.path, s.proc, err)
 	}
 	for _, sub := range s.subs {
+		sub.check(device)
 		sub.to.State(s.fault)
 	}
 }

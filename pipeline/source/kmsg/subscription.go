@@ -14,6 +14,8 @@ type Subscription struct {
 	quit     chan struct{} // closed to end catching up
 	caughtUp chan struct{} // closed once that has ended
 
+	checked bool // whether the log reaches the number to go on from; guarded by source.mu
+
 	closing sync.Mutex
 	closed  bool // by closing: Close was called
 
@@ -22,21 +24,12 @@ type Subscription struct {
 	account
 }
 
-// account is what one subscriber has had.
-type account struct {
-	Account
-	started      bool
-	backlogEnded bool
-}
-
-// Account says what became of the records since the subscription began:
-// Received + Lost.Total() = Next − First, unless bytes that were no record had
-// no number either.
-type Account struct {
-	// First is the first sequence number, Next the one behind the last.
-	First, Next uint64
-	Received    uint64
-	Lost        Loss
+func newSubscription(shared *Shared, to Subscriber) *Subscription {
+	sub := &Subscription{
+		shared: shared, to: to, turn: make(chan struct{}, 1), quit: make(chan struct{}), caughtUp: make(chan struct{}),
+	}
+	sub.account.resume(to.Resume)
+	return sub
 }
 
 // Account returns the account up to the last batch that was given. It waits for
@@ -60,27 +53,9 @@ func (s *Subscription) give(batch Batch) {
 	}
 }
 
-// settle takes out of the batch what the subscriber has had already, and enters
-// the rest.
-func (a *account) settle(batch *Batch) {
-	for a.started && len(batch.Records) > 0 && batch.Records[0].Sequence < a.Next {
-		batch.Records = batch.Records[1:]
-	}
-	if !a.started && len(batch.Records) > 0 {
-		a.started = true
-		a.First, a.Next = batch.Records[0].Sequence, batch.Records[0].Sequence
-	}
-	received := uint64(len(batch.Records))
-	batch.Next = max(batch.Next, a.Next)
-	if a.started {
-		batch.Lost.fit(batch.Next - a.Next - received)
-	}
-	batch.BacklogEnd = batch.BacklogEnd && !a.backlogEnded
-	a.Next = batch.Next
-	a.Received += received
-	a.Lost.add(batch.Lost)
-	a.backlogEnded = a.backlogEnded || batch.BacklogEnd
-}
+// Offsets returns how far the clocks are taken to be ahead of the kernel's stamps;
+// nil: that is not known yet.
+func (s *Subscription) Offsets() *Offsets { return s.source.offsets.current() }
 
 // Close ends the subscription: what the reader holds for it is given to it
 // first, as far as ctx lets. The last one that leaves stops the reader. If Close
@@ -110,6 +85,13 @@ func (s *Subscription) Close(ctx context.Context) error {
 func (s *Subscription) part(ctx context.Context) error {
 	err := s.source.passedOn(ctx)
 	s.source.remove(s)
+	select {
+	case s.turn <- struct{}{}: // also where ctx is over
+		s.gone = true
+		<-s.turn
+		return err
+	default:
+	}
 	select {
 	case s.turn <- struct{}{}:
 		s.gone = true
