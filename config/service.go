@@ -36,17 +36,31 @@ type Telemetry struct {
 // Logs are the agent's own log, on standard error.
 type Logs struct {
 	// Level is the least severe that is logged: debug, info, warn or error.
-	Level string `yaml:"level"`
+	Level LogLevel `yaml:"level"`
 	// Format is text, json, or auto: text on a terminal, else JSON.
-	Format string `yaml:"format"`
+	Format LogFormat `yaml:"format"`
 }
+
+// LogLevel is the least severe that the agent's own log tells.
+type LogLevel string
+
+// Words are the levels that there are.
+func (LogLevel) Words() []string { return []string{"debug", "info", "warn", "error"} }
+
+// LogFormat is how the agent's own log is written.
+type LogFormat string
 
 // The formats of the agent's own log.
 const (
-	FormatAuto = "auto"
-	FormatText = "text"
-	FormatJSON = "json"
+	FormatAuto LogFormat = "auto"
+	FormatText LogFormat = "text"
+	FormatJSON LogFormat = "json"
 )
+
+// Words are the formats that there are.
+func (LogFormat) Words() []string {
+	return []string{string(FormatAuto), string(FormatText), string(FormatJSON)}
+}
 
 // SocketNone is the path that means: no operator's socket.
 const SocketNone = "none"
@@ -60,7 +74,7 @@ const (
 	maxSocketPath = 107
 )
 
-var logLevels = map[string]slog.Level{
+var logLevels = map[LogLevel]slog.Level{
 	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 }
 
@@ -90,8 +104,8 @@ func (s *Service) Validate() error {
 		pipeline.At("host.sys", absolute(s.Host.Sys)),
 		pipeline.At("host.run", absolute(s.Host.Run)),
 		pipeline.At("socket", validateSocket(s.Socket)),
-		pipeline.At("telemetry.logs.level", pipeline.OneOf(s.Telemetry.Logs.Level, "debug", "info", "warn", "error")),
-		pipeline.At("telemetry.logs.format", pipeline.OneOf(s.Telemetry.Logs.Format, FormatAuto, FormatText, FormatJSON)),
+		pipeline.At("telemetry.logs.level", pipeline.CheckWord(s.Telemetry.Logs.Level)),
+		pipeline.At("telemetry.logs.format", pipeline.CheckWord(s.Telemetry.Logs.Format)),
 	}
 	if s.Node != "" && !nodePattern.MatchString(s.Node) {
 		errs = append(errs, pipeline.At("node", fmt.Errorf(

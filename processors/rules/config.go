@@ -1,7 +1,10 @@
 package rules
 
 import (
+	"cmp"
 	"io/fs"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -51,7 +54,7 @@ type Rule struct {
 	Instance string `yaml:"instance"`
 	// Severity is debug, info, warn (the default), error or fatal. Kubernetes
 	// Events are of type Warning from warn up.
-	Severity string `yaml:"severity"`
+	Severity Severity `yaml:"severity"`
 	// Source is the component that Kubernetes Events name.
 	Source string `yaml:"source"`
 	// Threshold makes only several matches within a time count.
@@ -62,7 +65,7 @@ type Rule struct {
 	UpdateMessage bool `yaml:"update_message"`
 	// Mode is enforce (the default), or observe: no condition and no Event, only
 	// logs by OTLP and the agent's own metrics.
-	Mode string `yaml:"mode"`
+	Mode Mode `yaml:"mode"`
 	// MetricsReporting set to false leaves the rule out of problem_counter and
 	// problem_gauge.
 	MetricsReporting *bool `yaml:"metrics_reporting"`
@@ -111,11 +114,31 @@ type Tests struct {
 	NoMatch []string `yaml:"no_match"`
 }
 
+// Mode says whether what a rule sees has consequences.
+type Mode string
+
 // The modes of a rule.
 const (
-	modeEnforce = "enforce"
-	modeObserve = "observe"
+	modeEnforce Mode = "enforce"
+	modeObserve Mode = "observe"
 )
+
+// Words are the modes that there are; none is the default.
+func (Mode) Words() []string { return []string{"", string(modeEnforce), string(modeObserve)} }
+
+// Severity is how grave a rule's problem is.
+type Severity string
+
+// Words are the severities that there are, the gravest last; none is the default.
+func (Severity) Words() []string {
+	words := []string{""}
+	for _, word := range slices.SortedFunc(maps.Keys(severities), func(a, b Severity) int {
+		return cmp.Compare(severities[a], severities[b])
+	}) {
+		words = append(words, string(word))
+	}
+	return words
+}
 
 // DefaultSource is what Events name as their component unless set.
 const DefaultSource = "otelnpd"

@@ -10,18 +10,28 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// The words for Config.Credentials.
+// Credentials says where server, CA and identity come from.
+type Credentials string
+
+// The sources of credentials.
 const (
 	// CredentialsAuto takes the kubeconfig where one is named; else the Pod's
 	// service account where there is one; else the files of $KUBECONFIG.
-	CredentialsAuto = "auto"
+	CredentialsAuto Credentials = "auto"
 	// CredentialsInCluster takes the Pod's service account.
-	CredentialsInCluster = "in_cluster"
+	CredentialsInCluster Credentials = "in_cluster"
 	// CredentialsKubeconfig takes a kubeconfig file.
-	CredentialsKubeconfig = "kubeconfig"
+	CredentialsKubeconfig Credentials = "kubeconfig"
 	// CredentialsNone takes none: Config.Server must be set.
-	CredentialsNone = "none"
+	CredentialsNone Credentials = "none"
 )
+
+// Words are the sources that there are.
+func (Credentials) Words() []string {
+	return []string{
+		string(CredentialsAuto), string(CredentialsInCluster), string(CredentialsKubeconfig), string(CredentialsNone),
+	}
+}
 
 // The bounds of Config.Timeout.
 const (
@@ -33,7 +43,7 @@ const (
 type Config struct {
 	// Credentials says where server, CA and identity come from: auto, in_cluster,
 	// kubeconfig or none.
-	Credentials string `yaml:"credentials"`
+	Credentials Credentials `yaml:"credentials"`
 	// Kubeconfig is the path of a kubeconfig file.
 	Kubeconfig string `yaml:"kubeconfig"`
 	// Server is the URL to use in place of what the credentials say.
@@ -64,8 +74,7 @@ func DefaultConfig() Config {
 // Validate reports all that is wrong.
 func (c *Config) Validate() error {
 	return errors.Join(
-		pipeline.At("credentials", pipeline.OneOf(c.Credentials,
-			CredentialsAuto, CredentialsInCluster, CredentialsKubeconfig, CredentialsNone)),
+		pipeline.At("credentials", pipeline.CheckWord(c.Credentials)),
 		pipeline.At("kubeconfig", c.validateKubeconfig()),
 		pipeline.At("server", c.validateServer()),
 		pipeline.At("timeout", c.validateTimeout()),
