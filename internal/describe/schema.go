@@ -264,5 +264,5 @@ func snake(name string) string {
 	return out.String()
 }
 
-// sortedTypes returns the types of a section's components.
-func (k *Key) sortedTypes() []string { return slices.Sorted(maps.Keys(k.components)) }
+// Types returns the types of a section's components.
+func (k *Key) Types() []string { return slices.Sorted(maps.Keys(k.components)) }
