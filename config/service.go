@@ -15,15 +15,16 @@ import (
 type Service struct {
 	// Host says where the watched host's file systems are.
 	Host pipeline.Host `yaml:"host"`
-	// Node is the node's name; empty: the environment variable NODE_NAME, then
-	// the host name.
+	// Node is the node's name; empty: NODE_NAME of the environment, else the host name.
 	Node string `yaml:"node"`
-	// Socket is the path of the operator's unix socket, or none.
+	// Socket is the path of the socket that `otelnpd conditions` speaks to; `none`: no
+	// socket. OTELNPD_SOCKET of the environment goes before it, and the flag --socket
+	// before both.
 	Socket string `yaml:"socket"`
 	// Telemetry is what the agent tells of itself.
 	Telemetry Telemetry `yaml:"telemetry"`
-	// ShutdownTimeout is how long the agent may take to pass on what it has
-	// accepted when it is told to stop: 1s to 5m.
+	// ShutdownTimeout is how long the agent may take to pass on what it has accepted
+	// when it is stopped: 1s to 5m.
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
 }
 
@@ -35,9 +36,9 @@ type Telemetry struct {
 
 // Logs are the agent's own log, on standard error.
 type Logs struct {
-	// Level is the least severe that is logged: debug, info, warn or error.
+	// Level is the least severe that is logged.
 	Level LogLevel `yaml:"level"`
-	// Format is text, json, or auto: text on a terminal, else JSON.
+	// Format of the log; auto: text on a terminal, else JSON.
 	Format LogFormat `yaml:"format"`
 }
 

@@ -8,10 +8,10 @@ import (
 
 // Config is the configuration of the console exporter.
 type Config struct {
-	// Output is auto (text on a terminal, else JSON lines), text or json.
+	// Output is how records are written; `auto`: text on a terminal, else JSON lines.
 	Output Output `yaml:"output"`
-	// Color is auto (on a terminal, unless the environment has NO_COLOR), always
-	// or never. It is for text.
+	// Color says when text has colours; `auto`: on a terminal, unless the environment
+	// has NO_COLOR or TERM=dumb. It is for text.
 	Color Color `yaml:"color"`
 }
 

@@ -21,11 +21,9 @@ func (k *Key) Table(apart ...string) string {
 	return out.String()
 }
 
-// rows writes a row for each key; a mapping of fixed keys has none itself.
+// rows writes a row for the key and each below it.
 func (k *Key) rows(out *strings.Builder, path string, left map[string]bool) {
-	if k.kind != kindStruct || left[path] {
-		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", path, k.typeText(), k.defaultCell(), cell(k.Meaning))
-	}
+	fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", path, k.typeText(), k.defaultCell(), cell(k.Meaning))
 	if left[path] {
 		return
 	}
@@ -87,6 +85,8 @@ func plural(key *Key) string {
 		return "mappings"
 	case kindWord:
 		return key.wordText()
+	case kindList:
+		return "lists"
 	case kindText:
 		return "texts"
 	default:

@@ -13,15 +13,18 @@ import (
 type Declaration struct {
 	// Healthy is what the condition shows while nothing holds it.
 	Healthy HealthyDeclaration `yaml:"healthy"`
-	// Polarity is problem_is_true (the default) or problem_is_false (…Ready).
+	// Polarity is problem_is_true (the default), or problem_is_false for names that say
+	// what is good (StorageReady): status False is then the problem.
 	Polarity Polarity `yaml:"polarity"`
-	// OnUnknown is hold (the default) or unknown: what an unknown verdict does.
+	// OnUnknown says what a check does that cannot tell: hold (the default) what it
+	// said before, or unknown. There are no checks in this version.
 	OnUnknown OnUnknown `yaml:"on_unknown"`
-	// Initial is unknown (the default) or healthy: a check that never spoke.
+	// Initial is what a check shows that has never spoken: unknown (the default) or
+	// healthy. There are no checks in this version.
 	Initial Initial `yaml:"initial"`
 	// Clear says what ends the causes of rules that say nothing themselves.
 	Clear ClearDeclaration `yaml:"clear"`
-	// UpdateMessage lets a repeat of the shown cause change the message.
+	// UpdateMessage lets a repeat of the shown problem change the message.
 	UpdateMessage bool `yaml:"update_message"`
 }
 
@@ -53,21 +56,24 @@ func (Initial) Words() []string {
 
 // HealthyDeclaration is the healthy reason and message.
 type HealthyDeclaration struct {
-	// Reason is a CamelCase word.
+	// Reason is a CamelCase word, shown while nothing holds the condition. It is
+	// needed.
 	Reason string `yaml:"reason"`
-	// Message is for people.
+	// Message is the text for people beside it.
 	Message string `yaml:"message"`
 }
 
 // ClearDeclaration says in YAML what ends a cause.
 type ClearDeclaration struct {
-	// By is boot (the default), latched, ttl, recovery or check.
+	// By is what ends a problem: boot (the default), latched, ttl, recovery (in rules
+	// only) or check.
 	By ClearBy `yaml:"by"`
-	// TTL is the time after the newest match, for by: ttl.
+	// TTL is the time after the newest match, for by: ttl; 1s to 8784h.
 	TTL time.Duration `yaml:"ttl"`
-	// Pattern of a line that tells of the recovery, for by: recovery.
+	// Pattern is a regular expression in RE2 syntax of the line that tells of the
+	// recovery, for by: recovery.
 	Pattern string `yaml:"pattern"`
-	// Check is the id of the check whose ok clears, for by: check.
+	// Check is the id of the check whose ok ends the problem, for by: check.
 	Check string `yaml:"check"`
 }
 

@@ -16,17 +16,20 @@ import (
 
 // Config is the configuration of a kmsg receiver.
 type Config struct {
-	// Path of the kernel's log, below the host's root.
+	// Path of the kernel's log, below `service.host.root`; a file or FIFO that holds
+	// records of one works too.
 	Path string `yaml:"path"`
-	// Lookback says how far the receiver reads back when it starts: boot (all
-	// that the kernel still has), a time like 10m, or now (also 0).
+	// Lookback says how far to read back at start: `boot` (all that the kernel still
+	// has), a time (`10m`), `now` or `0` (what is written from now on, decided by
+	// sequence number).
 	Lookback Lookback `yaml:"lookback"`
-	// Delay after the boot: what is older is skipped.
+	// Delay is how long after the boot lines are skipped.
 	Delay time.Duration `yaml:"delay"`
-	// Facilities to take (kern, user, daemon …); empty takes all.
+	// Facilities to take; none: all. `[kern]` keeps out what processes have written to
+	// /dev/kmsg.
 	Facilities []Facility `yaml:"facilities"`
-	// MinSeverity is the least grave severity to take, emerg to debug; empty
-	// takes all.
+	// MinSeverity is the least grave severity to take: `warning` takes `emerg` to
+	// `warning`; empty: all.
 	MinSeverity Severity `yaml:"min_severity"`
 }
 
