@@ -27,7 +27,7 @@ const root = "../.."
 func requireGenerated(t *testing.T, path, want string) {
 	t.Helper()
 	if *update {
-		require.NoError(t, os.WriteFile(filepath.Join(root, path), []byte(want), 0o644)) //nolint:gosec // it is published
+		require.NoError(t, os.WriteFile(filepath.Join(root, path), []byte(want), 0o644))
 	}
 	got, err := os.ReadFile(filepath.Join(root, path))
 	require.NoError(t, err)

@@ -1,10 +1,6 @@
 package describe
 
-import (
-	"reflect"
-
-	"github.com/otelnpd/otelnpd/pipeline"
-)
+import "reflect"
 
 // kind is what can stand under a key.
 type kind int
@@ -73,6 +69,3 @@ type patterned interface{ Pattern() string }
 
 // worded is a type of which some words are known.
 type worded interface{ Words() []string }
-
-// defaults makes a default configuration of each type of component.
-type defaults map[string]func() pipeline.Config
