@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -31,7 +32,16 @@ func requireGenerated(t *testing.T, path, want string) {
 	}
 	got, err := os.ReadFile(filepath.Join(root, path))
 	require.NoError(t, err)
-	require.Equal(t, want, string(got), "%s is stale: run make generate", path)
+	if want == string(got) {
+		return
+	}
+	wantLines, gotLines := strings.Split(want, "\n"), strings.Split(string(got), "\n")
+	for i := range wantLines {
+		if i >= len(gotLines) || wantLines[i] != gotLines[i] {
+			t.Fatalf("%s is stale from line %d on: run make generate\nnow: %s", path, i+1, wantLines[i])
+		}
+	}
+	t.Fatalf("%s is stale: run make generate", path)
 }
 
 // described is the whole configuration file and the file of a rule pack.
@@ -153,6 +163,16 @@ func reference(file *describe.Key) string {
 	return out.String()
 }
 
+// example is a configuration, or a part of one, on a page.
+var example = regexp.MustCompile("(?s)(<!-- invalid -->\n)?```yaml\n((?:conditions|receivers|processors|exporters|service):.*?)```")
+
+func readmes() (list []string) {
+	for folder := range builtIn() {
+		list = append(list, filepath.Join(root, folder, "README.md"))
+	}
+	return list
+}
+
 // The schema takes every configuration and every pack that the project has.
 func TestSchemaTakesWhatTheProjectHas(t *testing.T) {
 	schema, err := describe.NewChecker(config.Schema(), "")
@@ -166,6 +186,19 @@ func TestSchemaTakesWhatTheProjectHas(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, schema.Check(text), path)
 	}
+
+	examples := 0
+	documents, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	for _, path := range slices.Concat(documents, readmes()) {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, match := range example.FindAllStringSubmatch(string(text), -1) {
+			require.Equal(t, match[1] != "", schema.Check([]byte(match[2])) != nil, "%s: %s", path, match[2])
+			examples++
+		}
+	}
+	require.GreaterOrEqual(t, examples, 8)
 
 	pack, err := describe.NewChecker(config.Schema(), config.SchemaOfPacks)
 	require.NoError(t, err)
