@@ -61,6 +61,10 @@ check: ## Static checks: gofmt, vet, golangci-lint, tidy go.mod, builds for arm6
 fmt: ## Format the code as check wants it
 	@lint=$$(.ci/tool golangci-lint) && "$$lint" fmt && (cd integration && "$$lint" fmt)
 
+.PHONY: generate
+generate: ## Write anew what is generated: the schema, reference pages and tables of READMEs
+	@go test -count 1 ./config/packs ./cmd/otelnpd -run '^(TestGenerated.*|TestDocumentationIsFresh)$$' -update
+
 .PHONY: test
 test: ## All tests that need no server, with the race detector (PKG=, RUN= narrow down)
 	@.ci/test unit . $(TEST_FLAGS) $(PKG)

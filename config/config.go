@@ -106,18 +106,18 @@ func isSection(e strictyaml.Error) bool { return !strings.ContainsAny(e.Key, ".[
 type file struct {
 	// Conditions are the node conditions that rules and checks act on.
 	Conditions strictyaml.Map[condition.Declaration] `yaml:"conditions"`
-	// Receivers read what happens on the node.
+	// Receivers are where lines come from, by component id.
 	Receivers strictyaml.Map[strictyaml.Value] `yaml:"receivers"`
-	// Processors find problems in it.
+	// Processors are what finds problems in them, by component id.
 	Processors strictyaml.Map[strictyaml.Value] `yaml:"processors"`
-	// Exporters tell of them.
+	// Exporters are who is told, by component id.
 	Exporters strictyaml.Map[strictyaml.Value] `yaml:"exporters"`
-	// Service wires them and says how the agent itself runs.
+	// Service says how they are wired, and how the agent itself runs.
 	Service serviceSection `yaml:"service"`
 }
 
 type serviceSection struct {
-	// Pipelines wire the components, by pipeline id.
+	// Pipelines wire the components, by pipeline id: logs or logs/NAME.
 	Pipelines strictyaml.Map[pipelineSection] `yaml:"pipelines"`
 	// Service holds the other keys.
 	Service `yaml:",inline"`

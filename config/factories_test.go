@@ -44,10 +44,10 @@ type plainConfig struct{}
 func (*plainConfig) Validate() error { return nil }
 
 type ringConfig struct {
-	Lookback time.Duration `yaml:"lookback"`
-	Buffer   uint8         `yaml:"buffer"`
-	Follow   bool          `yaml:"follow"`
-	Units    []string      `yaml:"units"`
+	Lookback time.Duration `yaml:"lookback"` // how far to read back
+	Buffer   uint8         `yaml:"buffer"`   // in records
+	Follow   bool          `yaml:"follow"`   // reads on
+	Units    []string      `yaml:"units"`    // to read of
 }
 
 func (c *ringConfig) Validate() error {
@@ -62,7 +62,7 @@ func (c *ringConfig) Validate() error {
 }
 
 type endpointConfig struct {
-	Endpoint string `yaml:"endpoint"`
+	Endpoint string `yaml:"endpoint"` // HOST:PORT
 }
 
 func (c *endpointConfig) Exclusive() string { return "the endpoint " + c.Endpoint }
@@ -76,17 +76,17 @@ func (c *endpointConfig) Validate() error {
 
 // rulesConfig brings rules, and conditions as packs do: PACK/TYPE/MESSAGE.
 type rulesConfig struct {
-	Packs []string     `yaml:"packs"`
-	Rules []ruleConfig `yaml:"rules"`
+	Packs []string     `yaml:"packs"` // PACK/TYPE/MESSAGE
+	Rules []ruleConfig `yaml:"rules"` // beside those of packs
 }
 
 type ruleConfig struct {
-	ID        string                     `yaml:"id"`
-	Pattern   string                     `yaml:"pattern"`
-	Condition string                     `yaml:"condition"`
-	Check     bool                       `yaml:"check"`
-	Observe   bool                       `yaml:"observe"`
-	Clear     condition.ClearDeclaration `yaml:"clear"`
+	ID        string                     `yaml:"id"`        // unique
+	Pattern   string                     `yaml:"pattern"`   // of a line
+	Condition string                     `yaml:"condition"` // it acts on
+	Check     bool                       `yaml:"check"`     // is a level
+	Observe   bool                       `yaml:"observe"`   // without consequences
+	Clear     condition.ClearDeclaration `yaml:"clear"`     // what ends it
 }
 
 func (c *rulesConfig) Validate() error {

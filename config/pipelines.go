@@ -13,8 +13,8 @@ import (
 type pipelineSection struct {
 	// Receivers are the ids of the receivers to read from; at least one.
 	Receivers []string `yaml:"receivers"`
-	// Processors are the ids of the processors to pass, in order; absent:
-	// dedupe, rules, conditions.
+	// Processors are the ids of the processors to pass, in this order; left out:
+	// dedupe, rules, conditions; []: none.
 	Processors []string `yaml:"processors"`
 	// Exporters are the ids of the exporters to tell; at least one.
 	Exporters []string `yaml:"exporters"`

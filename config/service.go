@@ -15,18 +15,22 @@ import (
 type Service struct {
 	// Host says where the watched host's file systems are.
 	Host pipeline.Host `yaml:"host"`
-	// Node is the node's name; empty: the environment variable NODE_NAME, then
-	// the host name.
+	// Node is the node's name; empty: NODE_NAME of the environment, else the host name.
 	Node string `yaml:"node"`
-	// Socket is the path of the operator's unix socket, or none.
+	// Socket is the path of the socket that `otelnpd conditions`, `rules`, `reload` and
+	// `healthcheck` speak to; `none`: no socket. OTELNPD_SOCKET of the environment goes
+	// before it, and the flag --socket before both. If the default cannot be made (/run
+	// is read-only), the socket is otelnpd.sock in state_dir; the commands look there
+	// too, and know of another state_dir by OTELNPD_STATE_DIR.
 	Socket string `yaml:"socket"`
-	// StateDir is the directory in which the agent keeps what must survive a
-	// restart, or none: then it is kept in memory alone.
+	// StateDir is the directory in which the agent keeps what must survive a restart,
+	// made where permitted; `none`: in memory alone. OTELNPD_STATE_DIR of the
+	// environment goes before it, and the flag --state-dir before both.
 	StateDir string `yaml:"state_dir"`
 	// Telemetry is what the agent tells of itself.
 	Telemetry Telemetry `yaml:"telemetry"`
-	// ShutdownTimeout is how long the agent may take to pass on what it has
-	// accepted when it is told to stop: 1s to 5m.
+	// ShutdownTimeout is how long the agent may take to pass on what it has accepted
+	// when it is stopped: 1s to 5m.
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
 }
 
@@ -38,18 +42,32 @@ type Telemetry struct {
 
 // Logs are the agent's own log, on standard error.
 type Logs struct {
-	// Level is the least severe that is logged: debug, info, warn or error.
-	Level string `yaml:"level"`
-	// Format is text, json, or auto: text on a terminal, else JSON.
-	Format string `yaml:"format"`
+	// Level is the least severe that is logged.
+	Level LogLevel `yaml:"level"`
+	// Format of the log; auto: text on a terminal, else JSON.
+	Format LogFormat `yaml:"format"`
 }
+
+// LogLevel is the least severe that the agent's own log tells.
+type LogLevel string
+
+// Words are the levels that there are.
+func (LogLevel) Words() []string { return []string{"debug", "info", "warn", "error"} }
+
+// LogFormat is how the agent's own log is written.
+type LogFormat string
 
 // The formats of the agent's own log.
 const (
-	FormatAuto = "auto"
-	FormatText = "text"
-	FormatJSON = "json"
+	FormatAuto LogFormat = "auto"
+	FormatText LogFormat = "text"
+	FormatJSON LogFormat = "json"
 )
+
+// Words are the formats that there are.
+func (LogFormat) Words() []string {
+	return []string{string(FormatAuto), string(FormatText), string(FormatJSON)}
+}
 
 // SocketNone is the path that means: no operator's socket.
 const SocketNone = "none"
@@ -69,7 +87,7 @@ const (
 	maxSocketPath = 107
 )
 
-var logLevels = map[string]slog.Level{
+var logLevels = map[LogLevel]slog.Level{
 	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 }
 
@@ -100,8 +118,8 @@ func (s *Service) Validate() error {
 		pipeline.At("host.run", absolute(s.Host.Run)),
 		pipeline.At("socket", validateSocket(s.Socket)),
 		pipeline.At("state_dir", ValidateStateDir(s.StateDir)),
-		pipeline.At("telemetry.logs.level", pipeline.OneOf(s.Telemetry.Logs.Level, "debug", "info", "warn", "error")),
-		pipeline.At("telemetry.logs.format", pipeline.OneOf(s.Telemetry.Logs.Format, FormatAuto, FormatText, FormatJSON)),
+		pipeline.At("telemetry.logs.level", pipeline.CheckWord(s.Telemetry.Logs.Level)),
+		pipeline.At("telemetry.logs.format", pipeline.CheckWord(s.Telemetry.Logs.Format)),
 	}
 	if s.Node != "" && !nodePattern.MatchString(s.Node) {
 		errs = append(errs, pipeline.At("node", fmt.Errorf(

@@ -41,7 +41,13 @@ type ID struct {
 	Name string
 }
 
-var idPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?$`)
+// namePattern is what may follow the type of an id.
+const namePattern = `(/[A-Za-z0-9][A-Za-z0-9_.-]*)?$`
+
+var idPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*` + namePattern)
+
+// IDPattern is the regular expression of the ids of one type: TYPE and TYPE/NAME.
+func IDPattern(componentType string) string { return "^" + componentType + namePattern }
 
 // ParseID reads TYPE or TYPE/NAME.
 func ParseID(text string) (ID, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -105,6 +106,23 @@ func TestConfigAs(t *testing.T) {
 	require.Same(t, given, own)
 	_, err = pipeline.ConfigAs[*oneConfig](&otherConfig{}, pipeline.KindExporter, "console")
 	require.EqualError(t, err, "configuration of type *pipeline_test.otherConfig is not for exporter console")
+}
+
+type mood string
+
+func (mood) Words() []string { return []string{"", "good", "bad"} }
+
+func TestCheckWord(t *testing.T) {
+	require.NoError(t, pipeline.CheckWord(mood("")))
+	require.NoError(t, pipeline.CheckWord(mood("bad")))
+	require.EqualError(t, pipeline.CheckWord(mood("ugly")), `"ugly" is unknown: write one of good, bad`)
+}
+
+func TestIDPattern(t *testing.T) {
+	pattern := regexp.MustCompile(pipeline.IDPattern("kmsg"))
+	for id, want := range map[string]bool{"kmsg": true, "kmsg/2": true, "kmsg/a.b-c_D": true, "kmsgs": false, "a/kmsg": false, "kmsg/": false, "kmsg/a/b": false} {
+		require.Equal(t, want, pattern.MatchString(id), id)
+	}
 }
 
 func TestOneOf(t *testing.T) {

@@ -34,6 +34,18 @@ func OneOf(value string, allowed ...string) error {
 	return fmt.Errorf("%q is unknown: write one of %s", value, strings.Join(words, ", "))
 }
 
+// Word is a type of text that takes one of a few words: what checks a value and
+// what describes the configuration ask the same list.
+type Word interface {
+	~string
+	// Words are the words that it takes, in the order in which to offer them. The
+	// empty word among them says that a value may be empty.
+	Words() []string
+}
+
+// CheckWord checks that a value is one of its type's words.
+func CheckWord[W Word](value W) error { return OneOf(string(value), value.Words()...) }
+
 // FieldError is an error of one key of a component's configuration.
 type FieldError struct {
 	// Path leads to the key from the component's own configuration: keys joined

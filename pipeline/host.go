@@ -13,13 +13,15 @@ import (
 // Host says where the watched host's file systems are, so that a container can
 // watch the node it runs on and tests can watch a recorded one.
 type Host struct {
-	// Root is the host's root directory.
+	// Root is where the agent sees the host's root directory; in a container the mount,
+	// for example /host.
 	Root string `yaml:"root"`
-	// Proc is the host's /proc.
+	// Proc is where it sees the host's /proc.
 	Proc string `yaml:"proc"`
-	// Sys is the host's /sys.
+	// Sys is where it sees the host's /sys; no component of this version reads it.
 	Sys string `yaml:"sys"`
-	// Run is the host's /run.
+	// Run is where it sees the host's /run; the kubernetes exporter keeps
+	// otelnpd/reported-boot there.
 	Run string `yaml:"run"`
 }
 

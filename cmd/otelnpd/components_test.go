@@ -1,11 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
-	"reflect"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,40 +29,6 @@ func TestEveryConfigurationKeyIsTaggedAndCommented(t *testing.T) {
 	for folder, config := range builtIn() {
 		t.Run(folder, func(t *testing.T) { strictyamltest.CheckStruct(t, config) })
 	}
-}
-
-func TestEveryConfigurationKeyIsInTheREADME(t *testing.T) {
-	for folder, config := range builtIn() {
-		t.Run(folder, func(t *testing.T) {
-			readme, err := os.ReadFile(filepath.Join("../..", folder, "README.md"))
-			require.NoError(t, err)
-			for _, key := range keysOf(reflect.TypeOf(config)) {
-				word := regexp.MustCompile(`\b` + regexp.QuoteMeta(key) + `\b`)
-				require.True(t, word.Match(readme), "README.md does not tell of the key %s", key)
-			}
-		})
-	}
-}
-
-// keysOf returns the YAML keys of a struct, those of structs and lists within it
-// included.
-func keysOf(of reflect.Type) (keys []string) {
-	switch of.Kind() {
-	case reflect.Pointer, reflect.Slice:
-		return keysOf(of.Elem())
-	case reflect.Struct:
-	default:
-		return nil
-	}
-	for field := range of.Fields() {
-		key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-		if !field.IsExported() || key == "" || key == "-" {
-			continue
-		}
-		keys = append(keys, key)
-		keys = append(keys, keysOf(field.Type)...)
-	}
-	return keys
 }
 
 func TestDefaultsOfComponentsAreValid(t *testing.T) {

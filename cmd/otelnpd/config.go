@@ -8,7 +8,7 @@ import (
 
 func newConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Work with configurations"}
-	cmd.AddCommand(newConvertCommand(), &cobra.Command{
+	cmd.AddCommand(newConvertCommand(), newSchemaCommand(), &cobra.Command{
 		Use:     "default",
 		Short:   "Print the built-in default configuration",
 		Example: "  otelnpd config default > otelnpd.yaml",

@@ -50,9 +50,9 @@ func TestVersion(t *testing.T) {
 }
 
 func TestHelpShowsExamples(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"validate", "--help"}, {"config", "default", "--help"},
+	for _, args := range [][]string{{"--help"}, {"run", "--help"}, {"validate", "--help"}, {"config", "default", "--help"}, {"config", "schema", "--help"},
 		{"conditions", "clear", "--help"}, {"conditions", "list", "--help"}, {"healthcheck", "--help"}, {"version", "--help"}, {"config", "convert", "--help"}, {"uninstall", "--help"},
-		{"rules", "list", "--help"}, {"rules", "silence", "--help"}, {"rules", "unsilence", "--help"}, {"reload", "--help"}} {
+		{"rules", "list", "--help"}, {"rules", "silence", "--help"}, {"rules", "unsilence", "--help"}, {"reload", "--help"}, {"state", "show", "--help"}} {
 		got := otelnpd(t, "", args...)
 		require.Zero(t, got.code, args)
 		require.Contains(t, got.stdout, "Examples:", args)

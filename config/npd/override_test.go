@@ -34,7 +34,7 @@ func TestAPIServerOverride(t *testing.T) {
 			parsed, conversion := requireParses(t, options, npd.ForRunning)
 			require.Empty(t, flagWarnings(conversion))
 			got := parsed.Graph.Exporters[pipeline.ID{Type: "kubernetes"}].(*kubernetes.Config).APIServer
-			require.Equal(t, want, access{got.Credentials, got.Kubeconfig, got.Server, got.InsecureSkipVerify, got.ServiceAccountToken})
+			require.Equal(t, want, access{string(got.Credentials), got.Kubeconfig, got.Server, got.InsecureSkipVerify, got.ServiceAccountToken})
 		})
 	}
 }

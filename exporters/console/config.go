@@ -2,18 +2,16 @@ package console
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
 // Config is the configuration of the console exporter.
 type Config struct {
-	// Output is auto (text on a terminal, else JSON lines), text or json.
+	// Output is how records are written; `auto`: text on a terminal, else JSON lines.
 	Output Output `yaml:"output"`
-	// Color is auto (on a terminal, unless the environment has NO_COLOR), always
-	// or never. It is for text.
+	// Color says when text has colours; `auto`: on a terminal, unless the environment
+	// has NO_COLOR or TERM=dumb. It is for text.
 	Color Color `yaml:"color"`
 }
 
@@ -27,6 +25,11 @@ const (
 	OutputJSON Output = "json"
 )
 
+// Words are the outputs that there are.
+func (Output) Words() []string {
+	return []string{string(OutputAuto), string(OutputText), string(OutputJSON)}
+}
+
 // Color says when text has colours.
 type Color string
 
@@ -37,20 +40,18 @@ const (
 	ColorNever  Color = "never"
 )
 
+// Words are the choices that there are.
+func (Color) Words() []string {
+	return []string{string(ColorAuto), string(ColorAlways), string(ColorNever)}
+}
+
 // DefaultConfig looks at where the output goes.
 func DefaultConfig() *Config { return &Config{Output: OutputAuto, Color: ColorAuto} }
 
 // Validate reports all that is wrong.
 func (c *Config) Validate() error {
 	return errors.Join(
-		pipeline.At("output", oneOf(c.Output, OutputAuto, OutputText, OutputJSON)),
-		pipeline.At("color", oneOf(c.Color, ColorAuto, ColorAlways, ColorNever)),
+		pipeline.At("output", pipeline.CheckWord(c.Output)),
+		pipeline.At("color", pipeline.CheckWord(c.Color)),
 	)
-}
-
-func oneOf[T ~string](value T, allowed ...T) error {
-	if slices.Contains(allowed, value) {
-		return nil
-	}
-	return fmt.Errorf("%q is unknown: write one of %v", value, allowed)
 }

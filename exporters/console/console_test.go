@@ -347,8 +347,8 @@ func TestConfig(t *testing.T) {
 	require.Equal(t, &console.Config{Output: "auto", Color: "auto"}, config)
 	require.NoError(t, config.Validate())
 	bad := console.Config{Output: "xml", Color: ""}
-	require.EqualError(t, bad.Validate(), "output: \"xml\" is unknown: write one of [auto text json]\n"+
-		"color: \"\" is unknown: write one of [auto always never]")
+	require.EqualError(t, bad.Validate(), "output: \"xml\" is unknown: write one of auto, text, json\n"+
+		"color: \"\" is unknown: write one of auto, always, never")
 }
 
 func TestFactoryRefuses(t *testing.T) {

@@ -16,10 +16,11 @@ type Config struct {
 	APIServer apiserver.Config `yaml:"apiserver"`
 	// Wait says how the Node is waited for.
 	Wait WaitConfig `yaml:"wait"`
-	// HeartbeatPeriod is the time between two patches of the Node without a
-	// change, give or take a tenth.
+	// HeartbeatPeriod is the time between two patches of the Node without a change,
+	// give or take a tenth; 1s or more.
 	HeartbeatPeriod time.Duration `yaml:"heartbeat_period"`
-	// NodeConditions tells whether the Node's conditions are written.
+	// NodeConditions tells whether the Node's conditions are written; only one exporter
+	// can.
 	NodeConditions bool `yaml:"node_conditions"`
 	// Events says which Events are written.
 	Events nodeevents.Config `yaml:"events"`
@@ -27,9 +28,10 @@ type Config struct {
 
 // WaitConfig says how the Node is waited for until it is first seen.
 type WaitConfig struct {
-	// Interval is the time between two tries, give or take a tenth.
+	// Interval is the time between two tries to read the Node until it is first seen,
+	// give or take a tenth; 100ms or more.
 	Interval time.Duration `yaml:"interval"`
-	// Timeout is after how long a warning is logged; it is tried on.
+	// Timeout is after how long without the Node a warning is logged; it is tried on.
 	Timeout time.Duration `yaml:"timeout"`
 }
 

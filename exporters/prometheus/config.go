@@ -7,7 +7,7 @@ import (
 
 // Config is the configuration of the Prometheus exporter.
 type Config struct {
-	// Endpoint to listen on, HOST:PORT. An empty host stands for all addresses,
+	// Endpoint is where to listen, HOST:PORT; an empty host stands for all addresses,
 	// port 0 for any free port.
 	Endpoint string `yaml:"endpoint"`
 }

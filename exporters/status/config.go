@@ -11,13 +11,14 @@ import (
 
 // Config is the configuration of the status page.
 type Config struct {
-	// Endpoint to listen on, HOST:PORT. An empty host stands for all addresses,
+	// Endpoint is where to listen, HOST:PORT; an empty host stands for all addresses,
 	// port 0 for any free port.
 	Endpoint string `yaml:"endpoint"`
-	// Pprof serves Go's profiles below /debug/pprof/.
+	// Pprof serves Go's profiles below /debug/pprof/; they show the agent's memory to
+	// whoever can connect.
 	Pprof bool `yaml:"pprof"`
-	// StallLimit is how long one batch may be under way in a pipeline before
-	// /healthz says that the process makes no progress.
+	// StallLimit is how long one batch may be under way in a pipeline before /healthz
+	// says that the process makes no progress; 1s or more.
 	StallLimit time.Duration `yaml:"stall_limit"`
 }
 

@@ -76,6 +76,11 @@ const (
 	OnUnknownUnknown OnUnknown = "unknown"
 )
 
+// Words are the answers that there are; none is the default.
+func (OnUnknown) Words() []string {
+	return []string{"", string(OnUnknownHold), string(OnUnknownUnknown)}
+}
+
 // ClearBy names what ends a cause. The operator always can.
 type ClearBy string
 
@@ -88,6 +93,13 @@ const (
 	ClearByRecovery ClearBy = "recovery"
 	ClearByCheck    ClearBy = "check"
 )
+
+// Words are the ways that there are; none is the default.
+func (ClearBy) Words() []string {
+	return []string{
+		"", string(ClearByBoot), string(ClearByLatched), string(ClearByTTL), string(ClearByRecovery), string(ClearByCheck),
+	}
+}
 
 // Clear says what ends a cause.
 type Clear struct {

@@ -13,35 +13,67 @@ import (
 type Declaration struct {
 	// Healthy is what the condition shows while nothing holds it.
 	Healthy HealthyDeclaration `yaml:"healthy"`
-	// Polarity is problem_is_true (the default) or problem_is_false (…Ready).
-	Polarity string `yaml:"polarity"`
-	// OnUnknown is hold (the default) or unknown: what an unknown verdict does.
+	// Polarity is problem_is_true (the default), or problem_is_false for names that say
+	// what is good (StorageReady): status False is then the problem.
+	Polarity Polarity `yaml:"polarity"`
+	// OnUnknown says what a check does that cannot tell: hold (the default) what it
+	// said before, or unknown. There are no checks in this version.
 	OnUnknown OnUnknown `yaml:"on_unknown"`
-	// Initial is unknown (the default) or healthy: a check that never spoke.
-	Initial string `yaml:"initial"`
+	// Initial is what a check shows that has never spoken: unknown (the default) or
+	// healthy. There are no checks in this version.
+	Initial Initial `yaml:"initial"`
 	// Clear says what ends the causes of rules that say nothing themselves.
 	Clear ClearDeclaration `yaml:"clear"`
-	// UpdateMessage lets a repeat of the shown cause change the message.
+	// UpdateMessage lets a repeat of the shown problem change the message.
 	UpdateMessage bool `yaml:"update_message"`
+}
+
+// Polarity says which status is the problem.
+type Polarity string
+
+const (
+	problemIsTrue  Polarity = "problem_is_true"
+	problemIsFalse Polarity = "problem_is_false"
+)
+
+// Words are the polarities that there are; none is the default.
+func (Polarity) Words() []string {
+	return []string{"", string(problemIsTrue), string(problemIsFalse)}
+}
+
+// Initial says what a check shows that has never spoken.
+type Initial string
+
+const (
+	initialUnknown Initial = "unknown"
+	initialHealthy Initial = "healthy"
+)
+
+// Words are what it can show; nothing is the default.
+func (Initial) Words() []string {
+	return []string{"", string(initialUnknown), string(initialHealthy)}
 }
 
 // HealthyDeclaration is the healthy reason and message.
 type HealthyDeclaration struct {
-	// Reason is a CamelCase word.
+	// Reason is a CamelCase word, shown while nothing holds the condition. It is
+	// needed.
 	Reason string `yaml:"reason"`
-	// Message is for people.
+	// Message is the text for people beside it.
 	Message string `yaml:"message"`
 }
 
 // ClearDeclaration says in YAML what ends a cause.
 type ClearDeclaration struct {
-	// By is boot (the default), latched, ttl, recovery or check.
+	// By is what ends a problem: boot (the default), latched, ttl, recovery (in rules
+	// only) or check.
 	By ClearBy `yaml:"by"`
-	// TTL is the time after the newest match, for by: ttl.
+	// TTL is the time after the newest match, for by: ttl; 1s to 8784h.
 	TTL time.Duration `yaml:"ttl"`
-	// Pattern of a line that tells of the recovery, for by: recovery.
+	// Pattern is a regular expression in RE2 syntax of the line that tells of the
+	// recovery, for by: recovery.
 	Pattern string `yaml:"pattern"`
-	// Check is the id of the check whose ok clears, for by: check.
+	// Check is the id of the check whose ok ends the problem, for by: check.
 	Check string `yaml:"check"`
 }
 
@@ -54,8 +86,11 @@ var reservedTypes = map[string]bool{
 // IsReserved tells whether a condition type belongs to Kubernetes itself.
 func IsReserved(conditionType string) bool { return reservedTypes[conditionType] }
 
+// TypePattern is the regular expression of condition types.
+const TypePattern = `^[A-Za-z]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`
+
 var (
-	typePattern   = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+	typePattern   = regexp.MustCompile(TypePattern)
 	reasonPattern = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
 )
 
@@ -99,9 +134,9 @@ func (d *Declaration) Validate(conditionType string) error {
 	if len(d.Healthy.Message) > MaxMessageBytes {
 		add("healthy.message", fmt.Errorf("has %d bytes, at most %d are allowed", len(d.Healthy.Message), MaxMessageBytes))
 	}
-	add("polarity", pipeline.OneOf(d.Polarity, "", "problem_is_true", "problem_is_false"))
-	add("on_unknown", pipeline.OneOf(string(d.OnUnknown), "", string(OnUnknownHold), string(OnUnknownUnknown)))
-	add("initial", pipeline.OneOf(d.Initial, "", "unknown", "healthy"))
+	add("polarity", pipeline.CheckWord(d.Polarity))
+	add("on_unknown", pipeline.CheckWord(d.OnUnknown))
+	add("initial", pipeline.CheckWord(d.Initial))
 	if d.Clear.By == ClearByRecovery {
 		add("clear.by", errors.New("recovery needs a pattern: write it in the rule's own clear"))
 	} else {
@@ -113,8 +148,7 @@ func (d *Declaration) Validate(conditionType string) error {
 // Validate reports all that is wrong with the clearing, but for the pattern,
 // which its rule compiles.
 func (c *ClearDeclaration) Validate() error {
-	errs := []error{pipeline.At("by", pipeline.OneOf(string(c.By), "", string(ClearByBoot), string(ClearByLatched),
-		string(ClearByTTL), string(ClearByRecovery), string(ClearByCheck)))}
+	errs := []error{pipeline.At("by", pipeline.CheckWord(c.By))}
 	belongs := func(key string, set bool, by ClearBy) {
 		switch {
 		case set && c.By != by:
@@ -147,9 +181,9 @@ func (d *Declaration) Type(name string) Type {
 		Name:             name,
 		HealthyReason:    d.Healthy.Reason,
 		HealthyMessage:   d.Healthy.Message,
-		ProblemIsFalse:   d.Polarity == "problem_is_false",
+		ProblemIsFalse:   d.Polarity == problemIsFalse,
 		OnUnknown:        onUnknown,
-		InitiallyHealthy: d.Initial == "healthy",
+		InitiallyHealthy: d.Initial == initialHealthy,
 		Clear:            d.Clear.Clear(),
 		UpdateMessage:    d.UpdateMessage,
 	}

@@ -13,6 +13,10 @@ const (
 	envLiteral = "$" + envOpen
 )
 
+// ReferencePattern is the regular expression of a reference to the environment,
+// without anchors, for what describes the configuration.
+const ReferencePattern = `\$\{env:[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}`
+
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // expand replaces the references to the environment in a scalar. The result is

@@ -64,6 +64,11 @@ func coreTag(text string) string {
 	}[classifyText(text)]
 }
 
+// DurationPattern is the regular expression of what a field of type time.Duration
+// takes, without anchors, for what describes the configuration: the text that
+// [time.ParseDuration] takes, but for a bare 0.
+const DurationPattern = `[-+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+`
+
 var durationType = reflect.TypeFor[time.Duration]()
 
 // scalar sets a target of a scalar type.

@@ -61,6 +61,7 @@ type Telemetry struct {
 	semconv  *sdkmetric.MeterProvider
 	npd      *sdkmetric.MeterProvider
 	reloads  *Reloads
+	catalog  catalog
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -69,15 +70,13 @@ type Telemetry struct {
 // New makes the registry, both MeterProviders and the metrics of the agent as a
 // whole: build info, components and the process.
 func New(config Config) (*Telemetry, error) {
-	t := &Telemetry{registry: prometheus.NewRegistry()}
+	t := &Telemetry{registry: prometheus.NewRegistry(), catalog: catalog{made: map[Instrument]struct{}{}}}
 	about := aboutAgent(config)
 	var err error
-	if t.semconv, err = newProvider(t.registry, about,
-		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes)); err != nil {
+	if t.semconv, err = t.newProvider(about, otlptranslator.UnderscoreEscapingWithSuffixes); err != nil {
 		return nil, fmt.Errorf("make the metrics by semantic conventions: %w", err)
 	}
-	if t.npd, err = newProvider(t.registry, about, otelprometheus.WithoutTargetInfo(),
-		otelprometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithoutSuffixes)); err != nil {
+	if t.npd, err = t.newProvider(about, otlptranslator.UnderscoreEscapingWithoutSuffixes, otelprometheus.WithoutTargetInfo()); err != nil {
 		return nil, fmt.Errorf("make the metrics by node-problem-detector's names: %w", err)
 	}
 	if err := t.registry.Register(process{started: time.Now()}); err != nil {
@@ -115,10 +114,12 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 	return t.shutdownErr
 }
 
-func newProvider(registry prometheus.Registerer, about *resource.Resource, options ...otelprometheus.Option) (*sdkmetric.MeterProvider, error) {
+func (t *Telemetry) newProvider(about *resource.Resource, naming otlptranslator.TranslationStrategyOption,
+	options ...otelprometheus.Option,
+) (*sdkmetric.MeterProvider, error) {
 	// The scope's labels would tell every series the package that made it: they
 	// cost space, tell an operator nothing, and NPD's series do not have them.
-	options = append(options, otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo())
+	options = append(options, otelprometheus.WithRegisterer(t.registry), otelprometheus.WithTranslationStrategy(naming), otelprometheus.WithoutScopeInfo())
 	exporter, err := otelprometheus.New(options...)
 	if err != nil {
 		return nil, err
@@ -127,6 +128,7 @@ func newProvider(registry prometheus.Registerer, about *resource.Resource, optio
 		sdkmetric.WithReader(exporter),
 		sdkmetric.WithResource(about),
 		sdkmetric.WithCardinalityLimit(cardinalityLimit),
+		sdkmetric.WithView(t.catalog.view(naming)),
 	), nil
 }
 

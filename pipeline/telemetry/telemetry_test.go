@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.uber.org/goleak"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -195,6 +196,32 @@ func TestCardinalityIsBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, n, 2000)
 	require.Equal(t, "3001", series[`otelnpd_test_records_total{otel_metric_overflow="true"}`], "what is too much is counted together")
+}
+
+func TestInstruments(t *testing.T) {
+	made, _ := newTelemetry(t)
+	for range 2 {
+		counter, err := made.Meters().Meter("receivers/kmsg").Int64Counter("otelnpd.receiver.lost_bytes",
+			metric.WithUnit("By"), metric.WithDescription("Bytes lost."))
+		require.NoError(t, err)
+		counter.Add(t.Context(), 1)
+	}
+	observeNPD(t, made.NPDMeters().Meter("conditions"))
+	list := made.Instruments()
+	require.Contains(t, list, telemetry.Instrument{
+		Name: "otelnpd.receiver.lost_bytes", Unit: "By", Description: "Bytes lost.", Kind: sdkmetric.InstrumentKindCounter,
+		Scope: "receivers/kmsg", Prometheus: "otelnpd_receiver_lost_bytes_total",
+	})
+	series := gather(t, made.Gatherer())
+	require.Contains(t, series, "otelnpd_receiver_lost_bytes_total")
+	names := map[string]string{}
+	for _, one := range list {
+		require.NotContains(t, names, one.Name, "an instrument that is asked for again is told once")
+		names[one.Name] = one.Prometheus
+	}
+	require.Equal(t, "problem_counter", names["problem_counter"])
+	require.Equal(t, "problem_gauge", names["problem_gauge"])
+	require.Equal(t, "otelnpd_build_info", names["otelnpd.build_info"])
 }
 
 func TestAReloadResetsNothing(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,12 +31,12 @@ var (
 	pidPattern = regexp.MustCompile(`(?i)^(.*_)?(pid|ppid|tid|tgid)$`)
 )
 
-var severities = map[string]log.Severity{
+var severities = map[Severity]log.Severity{
 	"debug": log.SeverityDebug, "info": log.SeverityInfo, "warn": log.SeverityWarn,
 	"error": log.SeverityError, "fatal": log.SeverityFatal,
 }
 
-const defaultSeverity = "warn"
+const defaultSeverity Severity = "warn"
 
 // compiler checks one rule, gathering all that is wrong.
 type compiler struct {
@@ -95,10 +94,10 @@ func (c *compiler) words() {
 	severity := cmp.Or(c.config.Severity, defaultSeverity)
 	var known bool
 	if c.rule.severity, known = severities[severity]; !known {
-		c.failf("severity", "%q is unknown: %s", quoted(severity), strictyaml.Suggest(severity, slices.Collect(maps.Keys(severities))))
+		c.failf("severity", "%q is unknown: %s", quoted(string(severity)), strictyaml.Suggest(string(severity), severity.Words()[1:]))
 	}
-	if mode := c.config.Mode; mode != "" && mode != modeEnforce && mode != modeObserve {
-		c.failf("mode", "%q is unknown: write enforce or observe", quoted(mode))
+	if mode := c.config.Mode; !slices.Contains(mode.Words(), string(mode)) {
+		c.failf("mode", "%q is unknown: write enforce or observe", quoted(string(mode)))
 	}
 	for i, former := range c.config.Formerly {
 		if former.ID == "" && former.Reason == "" {

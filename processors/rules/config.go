@@ -1,7 +1,10 @@
 package rules
 
 import (
+	"cmp"
 	"io/fs"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -12,16 +15,16 @@ import (
 // line. Packs come first, then Rules; this is the order in which several rules
 // that match one line act.
 type Config struct {
-	// Packs are rule packs: the name of a built-in one (kernel), or the path of
-	// a file (anything with a slash in it or that ends in .yaml).
+	// Packs are rule packs: the name of a built-in one (kernel), or the path of a file
+	// (with a slash, or ending in .yaml). No pack is taken unasked.
 	Packs []string `yaml:"packs"`
-	// Disable leaves out rules of packs by id (kernel/ext4-warning) or glob
-	// (kernel/gpu-*).
+	// Disable leaves out rules by id (kernel/ext4-warning) or glob (kernel/gpu-*); *
+	// does not go over /.
 	Disable []string `yaml:"disable"`
 	// Rules are the rules beside those of packs.
 	Rules []Rule `yaml:"rules"`
-	// Source is the component that Kubernetes Events name, for rules that set
-	// none of their own; default: otelnpd.
+	// Source is the component that Kubernetes Events name, for rules that set none of
+	// their own.
 	Source string `yaml:"source"`
 
 	builtIn fs.FS
@@ -30,41 +33,45 @@ type Config struct {
 
 // Rule says what a line that tells of a problem looks like, and what follows.
 type Rule struct {
-	// ID is unique over all rules; a rule of a pack has the id PACK/ID.
+	// ID is needed and unique over all rules: letters, digits and any of `. _ / # -`. A
+	// rule of a pack has the id PACK/ID.
 	ID string `yaml:"id"`
-	// Class is the class of problem (hung-task, block-io-error), or empty.
+	// Class of problem, for example hung-task.
 	Class string `yaml:"class"`
-	// Pattern is a regular expression in RE2 syntax, found anywhere in a line.
+	// Pattern is a regular expression in RE2 syntax, found anywhere in one line. It is
+	// needed, and may not match the empty text.
 	Pattern string `yaml:"pattern"`
-	// Where restricts the rule to lines with these attributes: equal to the
-	// value, or matched by it where it begins with ~ (RE2).
+	// Where are attributes that the line must have: equal to the value, or matched by
+	// it (RE2) where it begins with ~.
 	Where map[string]string `yaml:"where"`
-	// Condition is the condition type the rule acts on; absent: an event.
+	// Condition is the condition type that the rule acts on; empty: it makes events
+	// only.
 	Condition string `yaml:"condition"`
-	// Reason is a CamelCase word for machines.
+	// Reason is a CamelCase word for machines. It is needed.
 	Reason string `yaml:"reason"`
-	// Message is for people. {group} stands for a named group of the pattern,
-	// {{ for a brace. Absent: the line itself.
+	// Message is for people. `{group}` stands for a named group of the pattern, `{{`
+	// for a brace; at most 4 KiB. Empty: the line itself.
 	Message string `yaml:"message"`
-	// Instance is the part of the node that it is about, with {group} as in
-	// Message; absent: the rule tells no instances apart.
+	// Instance is the part of the node that the problem is about, with `{group}` as in
+	// the message; at most 253 bytes. Empty: the rule tells no instances apart.
 	Instance string `yaml:"instance"`
-	// Severity is debug, info, warn (the default), error or fatal. Kubernetes
-	// Events are of type Warning from warn up.
-	Severity string `yaml:"severity"`
-	// Source is the component that Kubernetes Events name.
+	// Severity of the problem; empty: warn. Kubernetes Events are of type Warning from
+	// warn up.
+	Severity Severity `yaml:"severity"`
+	// Source is the component that Kubernetes Events name; empty: the processor's.
 	Source string `yaml:"source"`
 	// Threshold makes only several matches within a time count.
 	Threshold Threshold `yaml:"threshold"`
-	// Clear says what ends the problem; absent: as the condition says.
+	// Clear says what ends the problem; left out: as the condition says. It belongs to
+	// rules with a condition.
 	Clear condition.ClearDeclaration `yaml:"clear"`
 	// UpdateMessage lets a repeat change the condition's message.
 	UpdateMessage bool `yaml:"update_message"`
-	// Mode is enforce (the default), or observe: no condition and no Event, only
-	// logs by OTLP and the agent's own metrics.
-	Mode string `yaml:"mode"`
-	// MetricsReporting set to false leaves the rule out of problem_counter and
-	// problem_gauge.
+	// Mode is `enforce` (the default), or `observe`: no condition, no Event, no problem on
+	// the console, only the agent's own metrics.
+	Mode Mode `yaml:"mode"`
+	// MetricsReporting is false for a rule that problem_counter and problem_gauge
+	// do not count; left out: true.
 	MetricsReporting *bool `yaml:"metrics_reporting"`
 	// Formerly names what the rule was called before, so that problems it holds
 	// are not forgotten.
@@ -77,17 +84,18 @@ type Rule struct {
 
 // Threshold is how many matches within what time fire.
 type Threshold struct {
-	// MinOccurrences is how many matches it takes.
+	// MinOccurrences is how many matches it takes, 2 to 1000; 0 or 1: every match
+	// counts.
 	MinOccurrences int `yaml:"min_occurrences"`
-	// Window is the time within which they must come.
+	// Window is the time within which they must come, at most 720h.
 	Window time.Duration `yaml:"window"`
 }
 
 // Former is an earlier name of a rule.
 type Former struct {
-	// ID it had; absent: the same.
+	// ID is what it had; left out: the same.
 	ID string `yaml:"id"`
-	// Reason it had; absent: the same.
+	// Reason is what it had; left out: the same.
 	Reason string `yaml:"reason"`
 }
 
@@ -111,11 +119,31 @@ type Tests struct {
 	NoMatch []string `yaml:"no_match"`
 }
 
+// Mode says whether what a rule sees has consequences.
+type Mode string
+
 // The modes of a rule.
 const (
-	modeEnforce = "enforce"
-	modeObserve = "observe"
+	modeEnforce Mode = "enforce"
+	modeObserve Mode = "observe"
 )
+
+// Words are the modes that there are; none is the default.
+func (Mode) Words() []string { return []string{"", string(modeEnforce), string(modeObserve)} }
+
+// Severity is how grave a rule's problem is.
+type Severity string
+
+// Words are the severities that there are, the gravest last; none is the default.
+func (Severity) Words() []string {
+	words := []string{""}
+	for _, word := range slices.SortedFunc(maps.Keys(severities), func(a, b Severity) int {
+		return cmp.Compare(severities[a], severities[b])
+	}) {
+		words = append(words, string(word))
+	}
+	return words
+}
 
 // DefaultSource is what Events name as their component unless set.
 const DefaultSource = "otelnpd"

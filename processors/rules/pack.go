@@ -19,11 +19,11 @@ import (
 // maxPackBytes bounds a pack's file.
 const maxPackBytes = 1 << 20
 
-// pack is a file of conditions and rules.
-type pack struct {
-	// Conditions by type.
+// Pack is the shape of a rule pack's file.
+type Pack struct {
+	// Conditions are the node conditions that the pack's rules act on, by type.
 	Conditions strictyaml.Map[condition.Declaration] `yaml:"conditions"`
-	// Rules in order.
+	// Rules are the pack's rules, in the order in which they act.
 	Rules []Rule `yaml:"rules"`
 }
 
@@ -88,7 +88,7 @@ func (c *Config) loadPack(set *ruleSet, name, key string) error {
 	if err != nil {
 		return err
 	}
-	var contents pack
+	var contents Pack
 	document, err := strictyaml.Decode(data, file, &contents)
 	if err != nil {
 		return err

@@ -5,27 +5,32 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	source "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
+	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
 // Config is the configuration of a kmsg receiver.
 type Config struct {
-	// Path of the kernel's log, below the host's root.
+	// Path of the kernel's log, below `service.host.root`; a file or FIFO that holds
+	// records of one works too.
 	Path string `yaml:"path"`
-	// Lookback says how far the receiver reads back when it starts: boot (all
-	// that the kernel still has), a time like 10m, or now (also 0).
+	// Lookback says how far to read back at start: `boot` (all that the kernel still
+	// has), a time (`10m`), `now` or `0` (what is written from now on, decided by
+	// sequence number).
 	Lookback Lookback `yaml:"lookback"`
-	// Delay after the boot: what is older is skipped.
+	// Delay is how long after the boot lines are skipped.
 	Delay time.Duration `yaml:"delay"`
-	// Facilities to take (kern, user, daemon …); empty takes all.
-	Facilities []string `yaml:"facilities"`
-	// MinSeverity is the least grave severity to take, emerg to debug; empty
-	// takes all.
-	MinSeverity string `yaml:"min_severity"`
+	// Facilities to take; none: all. `[kern]` keeps out what processes have written to
+	// /dev/kmsg.
+	Facilities []Facility `yaml:"facilities"`
+	// MinSeverity is the least grave severity to take: `warning` takes `emerg` to
+	// `warning`; empty: all.
+	MinSeverity Severity `yaml:"min_severity"`
 }
 
 const defaultPath = "/dev/kmsg"
@@ -57,16 +62,31 @@ func (c *Config) Validate() error {
 		errs = append(errs, pipeline.At("delay", fmt.Errorf("%s is negative: write 0 or a time like 5m", c.Delay)))
 	}
 	for i, name := range c.Facilities {
-		if _, ok := source.ParseFacility(name); !ok {
+		if _, ok := source.ParseFacility(string(name)); !ok {
 			errs = append(errs, pipeline.At(fmt.Sprintf("facilities[%d]", i),
 				fmt.Errorf("%q is no facility: write one of %s", name, strings.Join(source.FacilityNames(), ", "))))
 		}
 	}
-	if _, ok := source.ParseSeverity(c.MinSeverity); !ok && c.MinSeverity != "" {
+	if _, ok := source.ParseSeverity(string(c.MinSeverity)); !ok && c.MinSeverity != "" {
 		errs = append(errs, pipeline.At("min_severity",
 			fmt.Errorf("%q is no severity: write one of %s", c.MinSeverity, strings.Join(source.SeverityNames(), ", "))))
 	}
 	return errors.Join(errs...)
+}
+
+// Facility is the keyword of a facility of syslog.
+type Facility string
+
+// Words are the facilities that there are.
+func (Facility) Words() []string { return source.FacilityNames() }
+
+// Severity is a keyword of a severity of syslog, or empty.
+type Severity string
+
+// Words are the severities that there are, the gravest first, and other words for
+// some of them.
+func (Severity) Words() []string {
+	return slices.Concat([]string{""}, source.SeverityNames(), source.SeverityAliases())
 }
 
 // Lookback says how far to read back at start: a time, 0 for from now on, or
@@ -87,6 +107,12 @@ func (l Lookback) String() string {
 		return time.Duration(l).String()
 	}
 }
+
+// Words are those that stand beside times.
+func (Lookback) Words() []string { return []string{"boot", "now"} }
+
+// Pattern is the regular expression of times.
+func (Lookback) Pattern() string { return "^(0|" + strictyaml.DurationPattern + ")$" }
 
 // MarshalText implements encoding.TextMarshaler.
 func (l Lookback) MarshalText() ([]byte, error) { return []byte(l.String()), nil }

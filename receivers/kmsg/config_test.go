@@ -1,6 +1,7 @@
 package kmsg_test
 
 import (
+	"regexp"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestDefaultConfig(t *testing.T) {
 func TestValidate(t *testing.T) {
 	config := &kmsg.Config{
 		Path: "kmsg", Lookback: kmsg.Lookback(-time.Minute), Delay: -time.Second,
-		Facilities: []string{"kern", "kernel"}, MinSeverity: "loud",
+		Facilities: []kmsg.Facility{"kern", "kernel"}, MinSeverity: "loud",
 	}
 	err := config.Validate()
 	for _, want := range []string{
@@ -33,6 +34,25 @@ func TestValidate(t *testing.T) {
 		`min_severity: "loud" is no severity: write one of emerg, alert,`,
 	} {
 		require.ErrorContains(t, err, want)
+	}
+}
+
+// What describes the configuration asks Words and Pattern, what reads it does not.
+func TestWordsAndPatternAreWhatIsRead(t *testing.T) {
+	for _, word := range kmsg.Facility("").Words() {
+		require.NoError(t, (&kmsg.Config{Path: "/dev/kmsg", Facilities: []kmsg.Facility{kmsg.Facility(word)}}).Validate())
+	}
+	for _, word := range kmsg.Severity("").Words() {
+		require.NoError(t, (&kmsg.Config{Path: "/dev/kmsg", MinSeverity: kmsg.Severity(word)}).Validate())
+	}
+	var lookback kmsg.Lookback
+	for _, word := range lookback.Words() {
+		require.NoError(t, lookback.UnmarshalText([]byte(word)))
+	}
+	pattern := regexp.MustCompile(lookback.Pattern())
+	for text, want := range map[string]bool{"0": true, "10m": true, "1.5h": true, "-5m": true, "5": false, "m": false, "": false, "10 m": false} {
+		require.Equal(t, want, pattern.MatchString(text), text)
+		require.Equal(t, want, lookback.UnmarshalText([]byte(text)) == nil, text)
 	}
 }
 

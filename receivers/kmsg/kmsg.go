@@ -249,11 +249,11 @@ type filter struct {
 
 func newFilter(config *Config) filter {
 	f := filter{maxSeverity: len(source.SeverityNames())}
-	if severity, ok := source.ParseSeverity(config.MinSeverity); ok {
+	if severity, ok := source.ParseSeverity(string(config.MinSeverity)); ok {
 		f.maxSeverity = severity
 	}
 	for _, name := range config.Facilities {
-		if facility, ok := source.ParseFacility(name); ok {
+		if facility, ok := source.ParseFacility(string(name)); ok {
 			if f.facilities == nil {
 				f.facilities = map[int]bool{}
 			}

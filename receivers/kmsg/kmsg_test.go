@@ -164,15 +164,15 @@ func TestFirstRecord(t *testing.T) {
 func TestFilters(t *testing.T) {
 	h := host(t, "0,1,1,-;kern emerg\n4,2,1,-;kern warning\n6,3,1,-;kern info\n12,4,1,-;user warning\n30,5,1,-;daemon info\n27,6,1,-;daemon err\n")
 	for name, c := range map[string]struct {
-		facilities []string
-		severity   string
+		facilities []kmsg.Facility
+		severity   kmsg.Severity
 		want       []string
 	}{
 		"all":              {nil, "", []string{"kern emerg", "kern warning", "kern info", "user warning", "daemon info", "daemon err"}},
-		"the kernel's own": {[]string{"kern"}, "", []string{"kern emerg", "kern warning", "kern info"}},
-		"two facilities":   {[]string{"user", "daemon"}, "", []string{"user warning", "daemon info", "daemon err"}},
+		"the kernel's own": {[]kmsg.Facility{"kern"}, "", []string{"kern emerg", "kern warning", "kern info"}},
+		"two facilities":   {[]kmsg.Facility{"user", "daemon"}, "", []string{"user warning", "daemon info", "daemon err"}},
 		"grave ones":       {nil, "err", []string{"kern emerg", "daemon err"}},
-		"both":             {[]string{"kern"}, "warning", []string{"kern emerg", "kern warning"}},
+		"both":             {[]kmsg.Facility{"kern"}, "warning", []string{"kern emerg", "kern warning"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings := pipelinetest.Settings(t, "kmsg")
@@ -452,7 +452,7 @@ func TestCompleteBacklog(t *testing.T) {
 	lookback := kmsg.DefaultConfig()
 	lookback.Lookback = kmsg.Lookback(time.Hour)
 	kernelOnly := kmsg.DefaultConfig()
-	kernelOnly.Facilities = []string{"kern"}
+	kernelOnly.Facilities = []kmsg.Facility{"kern"}
 	for name, c := range map[string]struct {
 		content  string
 		config   *kmsg.Config
@@ -482,7 +482,7 @@ func TestSkippedLinesAreCounted(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	settings.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 	config := kmsg.DefaultConfig()
-	config.Delay, config.Facilities = 30*time.Second, []string{"kern"}
+	config.Delay, config.Facilities = 30*time.Second, []kmsg.Facility{"kern"}
 	read(t, settings, config)
 	require.Equal(t, map[string]int64{"delay": 1, "filter": 1, "lookback": 0},
 		byReason(t, reader, "otelnpd.receiver.skipped_records"))

@@ -15,9 +15,9 @@ const Type = "unavailable"
 
 // Config says what is missing.
 type Config struct {
-	// Reason says what cannot be read, and why.
+	// Reason is what cannot be read, and why.
 	Reason string `yaml:"reason"`
-	// Remedy says what to do about it.
+	// Remedy is what to do about it.
 	Remedy string `yaml:"remedy"`
 }
 

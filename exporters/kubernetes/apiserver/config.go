@@ -10,18 +10,28 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// The words for Config.Credentials.
+// Credentials says where server, CA and identity come from.
+type Credentials string
+
+// The sources of credentials.
 const (
 	// CredentialsAuto takes the kubeconfig where one is named; else the Pod's
 	// service account where there is one; else the files of $KUBECONFIG.
-	CredentialsAuto = "auto"
+	CredentialsAuto Credentials = "auto"
 	// CredentialsInCluster takes the Pod's service account.
-	CredentialsInCluster = "in_cluster"
+	CredentialsInCluster Credentials = "in_cluster"
 	// CredentialsKubeconfig takes a kubeconfig file.
-	CredentialsKubeconfig = "kubeconfig"
+	CredentialsKubeconfig Credentials = "kubeconfig"
 	// CredentialsNone takes none: Config.Server must be set.
-	CredentialsNone = "none"
+	CredentialsNone Credentials = "none"
 )
+
+// Words are the sources that there are.
+func (Credentials) Words() []string {
+	return []string{
+		string(CredentialsAuto), string(CredentialsInCluster), string(CredentialsKubeconfig), string(CredentialsNone),
+	}
+}
 
 // The bounds of Config.Timeout.
 const (
@@ -31,23 +41,24 @@ const (
 
 // Config says how kube-apiserver is reached.
 type Config struct {
-	// Credentials says where server, CA and identity come from: auto, in_cluster,
-	// kubeconfig or none.
-	Credentials string `yaml:"credentials"`
+	// Credentials says where server, CA and identity come from: `in_cluster`, the Pod's
+	// service account; `kubeconfig`, the file named below; `none`, nothing but the
+	// server; `auto`: the kubeconfig if one is named, else the service account if there
+	// is one, else the files of $KUBECONFIG.
+	Credentials Credentials `yaml:"credentials"`
 	// Kubeconfig is the path of a kubeconfig file.
 	Kubeconfig string `yaml:"kubeconfig"`
-	// Server is the URL to use in place of what the credentials say.
+	// Server is https://HOST:PORT in place of what the credentials say.
 	Server string `yaml:"server"`
-	// InsecureSkipVerify trusts any certificate of the server. Whoever is between
-	// can then read the token.
+	// InsecureSkipVerify trusts any certificate of the server: whoever is between can
+	// then read the token.
 	InsecureSkipVerify bool `yaml:"insecure_skip_verify"`
-	// ServiceAccountToken takes the Pod's service account token as the only
-	// identity, whatever Credentials says.
+	// ServiceAccountToken takes the Pod's service account token as the only identity,
+	// whatever the credentials.
 	ServiceAccountToken bool `yaml:"service_account_token"`
-	// Timeout of one request, from its sending to the end of the answer.
+	// Timeout of one request, from its sending to the end of the answer; 100ms to 5m.
 	Timeout time.Duration `yaml:"timeout"`
-	// QPS is the rate of requests in a second that is not exceeded for long;
-	// 0: no limit.
+	// QPS is how many requests a second are not exceeded for long; 0: no limit.
 	QPS float64 `yaml:"qps"`
 	// Burst is how many requests may go at once.
 	Burst int `yaml:"burst"`
@@ -64,8 +75,7 @@ func DefaultConfig() Config {
 // Validate reports all that is wrong.
 func (c *Config) Validate() error {
 	return errors.Join(
-		pipeline.At("credentials", pipeline.OneOf(c.Credentials,
-			CredentialsAuto, CredentialsInCluster, CredentialsKubeconfig, CredentialsNone)),
+		pipeline.At("credentials", pipeline.CheckWord(c.Credentials)),
 		pipeline.At("kubeconfig", c.validateKubeconfig()),
 		pipeline.At("server", c.validateServer()),
 		pipeline.At("timeout", c.validateTimeout()),

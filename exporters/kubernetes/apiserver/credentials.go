@@ -50,6 +50,7 @@ func (c *Client) find(files *fileWatch) (*rest.Config, error) {
 		return c.kubeconfig(files, c.config.Kubeconfig)
 	case CredentialsNone:
 		return &rest.Config{}, nil
+	case CredentialsAuto:
 	}
 	return c.auto(files)
 }

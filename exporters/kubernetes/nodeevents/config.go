@@ -13,10 +13,11 @@ import (
 type Config struct {
 	// Enabled tells whether Events are written at all.
 	Enabled bool `yaml:"enabled"`
-	// Namespace of the Events; empty is default, where those of Nodes belong.
+	// Namespace of the Events; empty: default, where those of Nodes belong.
 	Namespace string `yaml:"namespace"`
-	// MaxAge is how old an occurrence may be when it is told: an older one has no
-	// Event of its own and is only summed up.
+	// MaxAge is how old an occurrence may be when it is told: an older one has no Event
+	// of its own and is only summed up; 1m or more. The end of a condition by a reboot
+	// has the time of the boot.
 	MaxAge time.Duration `yaml:"max_age"`
 	// PerReason bounds the Events of each reason.
 	PerReason Budget `yaml:"per_reason"`
@@ -26,9 +27,9 @@ type Config struct {
 
 // Budget is a token bucket: a request takes a token.
 type Budget struct {
-	// Burst is how many tokens there are at most.
+	// Burst is how many requests for Events may go at once; 1 to 10000.
 	Burst int `yaml:"burst"`
-	// PerMinute is how many tokens come back in a minute.
+	// PerMinute is how many more may go a minute; 1 to 10000.
 	PerMinute int `yaml:"per_minute"`
 }
 

@@ -1,6 +1,8 @@
 package kmsg
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -14,6 +16,7 @@ var (
 		"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
 		"ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 	}
+	severityAliases = map[string]string{"warn": "warning", "error": "err", "panic": "emerg"}
 	// The syslog column of the mappings in the OpenTelemetry log data model.
 	severities = [...]log.Severity{
 		log.SeverityFatal, log.SeverityError3, log.SeverityError2, log.SeverityError,
@@ -51,18 +54,13 @@ func SeverityName(severity int) string {
 // is the gravest, first.
 func SeverityNames() []string { return slices.Clone(severityNames[:]) }
 
+// SeverityAliases returns the words beside the keywords that ParseSeverity takes.
+func SeverityAliases() []string { return slices.Sorted(maps.Keys(severityAliases)) }
+
 // ParseSeverity returns the number of a severity's keyword. It takes the short
 // words of dmesg (warn) and the old ones (error, panic) too.
 func ParseSeverity(name string) (int, bool) {
-	switch name {
-	case "warn":
-		name = "warning"
-	case "error":
-		name = "err"
-	case "panic":
-		name = "emerg"
-	}
-	severity := slices.Index(severityNames[:], name)
+	severity := slices.Index(severityNames[:], cmp.Or(severityAliases[name], name))
 	return severity, severity >= 0
 }
 
