@@ -1,0 +1,2 @@
+// Package state x.
+package state
