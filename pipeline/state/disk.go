@@ -55,11 +55,12 @@ type File interface {
 // replace makes data the state file: all of it or, after a crash at any point,
 // what was there before.
 func replace(disk Disk, data []byte) error {
-	if err := stage(disk, data); err != nil {
-		_ = disk.Remove(newName) // it takes space that others need; at worst the next attempt finds it
-		return err
+	err := stage(disk, data)
+	if err == nil {
+		err = disk.Rename(newName, fileName)
 	}
-	if err := disk.Rename(newName, fileName); err != nil {
+	if err != nil {
+		_ = disk.Remove(newName) // it takes space that others need; at worst the next attempt finds it
 		return err
 	}
 	faultpoint.Reach("state.rename")

@@ -30,7 +30,7 @@ const asideTime = "20060102T150405Z"
 // error the agent goes on without what was kept, and the writer tries on:
 // [fs.ErrNotExist] is a first start; a file that is [ErrCorrupt] or [ErrNewer] is
 // set aside, with a warning; anything else is the disk, and is reported as
-// degraded.
+// degraded. So is a directory that can be read and not written, without an error.
 func (w *Writer) Open(ctx context.Context) (Document, error) {
 	if w == nil {
 		return Document{}, fmt.Errorf("%w: %w", ErrMemory, fs.ErrNotExist)
@@ -38,25 +38,38 @@ func (w *Writer) Open(ctx context.Context) (Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	w.opened = make(chan struct{})
-	document, err := within(ctx, func() (Document, error) {
+	r, err := within(ctx, func() (reading, error) {
 		defer close(w.opened)
 		return w.open()
 	})
 	switch {
 	case errors.Is(err, ErrLocked): // nobody goes on from here
+	case r.readOnly != nil:
+		w.openFailed(r.readOnly)
 	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewer):
 		w.report(nil)
 	default:
-		w.schedule.ended(time.Now(), err)
-		w.changed.Store(true) // so that it is tried again, though nothing changes
-		w.report(err)
+		w.openFailed(err)
 	}
-	return document, err
+	return r.document, err
 }
 
-func (w *Writer) open() (Document, error) {
+// openFailed lets it be tried again, though nothing changes.
+func (w *Writer) openFailed(err error) {
+	w.schedule.ended(time.Now(), err)
+	w.changed.Store(true)
+	w.report(err)
+}
+
+// reading is what was read, and why nothing can be written; nil: it can.
+type reading struct {
+	document Document
+	readOnly error
+}
+
+func (w *Writer) open() (reading, error) {
 	if err := w.disk.Lock(); err != nil {
-		return Document{}, err
+		return w.openReadOnly(err)
 	}
 	_ = w.disk.Remove(newName) // there is rarely one; what cannot be removed a write will tell of
 	document, err := load(w.disk)
@@ -70,7 +83,20 @@ func (w *Writer) open() (Document, error) {
 		w.metrics.setAside(reasonCorrupt)
 		w.setAside("corrupt", err, "look at the disk; the agent goes on without what the file held, from what the Node says")
 	}
-	return document, err
+	return reading{document: document}, err
+}
+
+// openReadOnly reads what nobody can write now: a disk with errors is mounted
+// read-only, and just then the agent must know what it has told.
+func (w *Writer) openReadOnly(cause error) (reading, error) {
+	if errors.Is(cause, ErrLocked) {
+		return reading{}, cause
+	}
+	document, err := load(w.disk)
+	if err != nil {
+		return reading{}, cause
+	}
+	return reading{document: document, readOnly: cause}, nil
 }
 
 // setAside renames the state file, for people to look at, and removes the oldest
