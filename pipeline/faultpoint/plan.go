@@ -1,6 +1,7 @@
 package faultpoint
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ func parseFault(entry string) (fault, error) {
 	point, count, counted := strings.Cut(where, ":")
 	f := fault{point: point, at: 1}
 	if point == "" {
-		return fault{}, fmt.Errorf("a point's name is missing")
+		return fault{}, errors.New("a point's name is missing")
 	}
 	if counted {
 		var err error

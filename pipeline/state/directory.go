@@ -42,8 +42,7 @@ func (d *directory) Lock() error {
 		return err
 	}
 	lock, err := filelock.Take(d.name(lockName))
-	var held *filelock.HeldError
-	if errors.As(err, &held) {
+	if held, ok := errors.AsType[*filelock.HeldError](err); ok {
 		return fmt.Errorf("%w: %w", ErrLocked, held)
 	}
 	if err != nil {
@@ -74,7 +73,7 @@ func (d *directory) isThere() bool {
 }
 
 func (d *directory) Create(name string) (File, error) {
-	return os.OpenFile(d.name(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600) //nolint:gosec // the path is the operator's own
+	return os.OpenFile(d.name(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
 }
 
 // Read does not wait for what is no file, such as a named pipe.

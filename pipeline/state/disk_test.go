@@ -155,6 +155,7 @@ func TestForgottenSyncIsNoticed(t *testing.T) {
 func TestKilledAtAnyMoment(t *testing.T) { synctest.Test(t, checkKilled) }
 
 func checkKilled(t *testing.T) {
+	t.Helper()
 	for crash := 1; ; crash++ {
 		disk := statetest.NewDisk()
 		write(t, disk, plain, 1, 0)

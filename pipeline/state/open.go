@@ -31,6 +31,8 @@ const asideTime = "20060102T150405Z"
 // [fs.ErrNotExist] is a first start; a file that is [ErrCorrupt] or [ErrNewer] is
 // set aside, with a warning; anything else is the disk, and is reported as
 // degraded. So is a directory that can be read and not written, without an error.
+//
+//nolint:contextcheck // counting needs no context
 func (w *Writer) Open(ctx context.Context) (Document, error) {
 	if w == nil {
 		return Document{}, fmt.Errorf("%w: %w", ErrMemory, fs.ErrNotExist)

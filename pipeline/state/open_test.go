@@ -93,7 +93,7 @@ func TestWhatCannotBeReadIsSetAside(t *testing.T) {
 				for _, want := range append(tt.log, "level=WARN", "path=/var/lib/otelnpd/state.json", "set_aside=/var/lib/otelnpd/"+aside) {
 					require.Contains(t, a.log.String(), want)
 				}
-				require.Equal(t, 1.0, a.figure(t, "otelnpd.state.set_aside/corrupt")+a.figure(t, "otelnpd.state.set_aside/newer"))
+				require.Equal(t, 1, a.figure(t, "otelnpd.state.set_aside/corrupt")+a.figure(t, "otelnpd.state.set_aside/newer"))
 				require.Equal(t, tt.err == state.ErrNewer, a.figure(t, "otelnpd.state.set_aside/newer") == 1) //nolint:errorlint // one of the table
 			})
 		})

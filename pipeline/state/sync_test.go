@@ -143,6 +143,7 @@ func TestDiskThatHangs(t *testing.T) {
 }
 
 func checkHang(t *testing.T, operation statetest.Operation) {
+	t.Helper()
 	a := newAgent()
 	w := a.start(t)
 	a.set(1)

@@ -170,7 +170,7 @@ func (a *agent) status() pipeline.Status {
 func (a *agent) requireOK(t *testing.T) {
 	t.Helper()
 	require.Equal(t, pipeline.Status{State: pipeline.ComponentOK}, a.status())
-	require.Equal(t, 0.0, a.figure(t, "otelnpd.state.degraded"))
+	require.Equal(t, 0, a.figure(t, "otelnpd.state.degraded"))
 }
 
 func (a *agent) requireDegraded(t *testing.T, reason, remedy string) {
@@ -180,7 +180,7 @@ func (a *agent) requireDegraded(t *testing.T, reason, remedy string) {
 	require.Contains(t, status.Reason, reason)
 	require.Contains(t, status.Remedy, remedy)
 	require.Error(t, status.Err)
-	require.Equal(t, 1.0, a.figure(t, "otelnpd.state.degraded"))
+	require.Equal(t, 1, a.figure(t, "otelnpd.state.degraded"))
 }
 
 func (a *agent) takes() int {
@@ -191,11 +191,11 @@ func (a *agent) takes() int {
 
 // figure reads a metric, by NAME or NAME/VALUE of its attribute; of a histogram
 // the count.
-func (a *agent) figure(t *testing.T, name string) float64 {
+func (a *agent) figure(t *testing.T, name string) int {
 	t.Helper()
 	figures := a.figures(t)
 	require.Contains(t, figures, name)
-	return figures[name]
+	return int(figures[name])
 }
 
 func (a *agent) figures(t *testing.T) map[string]float64 {

@@ -100,7 +100,7 @@ func (w *Writer) Start(context.Context) error {
 	defer w.mu.Unlock()
 	if !w.started && !w.stopped {
 		w.started = true
-		go w.run()
+		go w.run() //nolint:contextcheck // the writing outlives the start
 	}
 	return nil
 }
@@ -108,6 +108,8 @@ func (w *Writer) Start(context.Context) error {
 // Shutdown writes what has changed, if Start was called, and gives the lock back.
 // It waits as long as ctx lets: then the goroutine ends when the disk answers. It
 // may be called twice. No capture begins after it.
+//
+//nolint:contextcheck // counting needs no context
 func (w *Writer) Shutdown(ctx context.Context) error {
 	if w == nil {
 		return nil

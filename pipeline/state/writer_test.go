@@ -104,7 +104,7 @@ func TestSameSectionsAreNotWrittenAgain(t *testing.T) {
 		}
 		require.Equal(t, 5, a.takes())
 		require.Equal(t, 1, a.disk.Count(statetest.Create))
-		require.Equal(t, 4.0, a.figure(t, "otelnpd.state.writes/skipped"))
+		require.Equal(t, 4, a.figure(t, "otelnpd.state.writes/skipped"))
 		require.NoError(t, w.Sync(t.Context()))
 		require.Equal(t, 1, a.disk.Count(statetest.Create))
 
@@ -187,8 +187,8 @@ func TestFailedWritesAreTriedAgain(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		require.Equal(t, 1, on(t, a.disk))
 		a.requireOK(t)
-		require.Equal(t, 8.0, a.figure(t, "otelnpd.state.writes/failed"))
-		require.Equal(t, 1.0, a.figure(t, "otelnpd.state.writes/ok"))
+		require.Equal(t, 8, a.figure(t, "otelnpd.state.writes/failed"))
+		require.Equal(t, 1, a.figure(t, "otelnpd.state.writes/ok"))
 		shutdown(t, w)
 	})
 }
@@ -210,6 +210,7 @@ func TestEveryStepMayFail(t *testing.T) {
 }
 
 func checkFailure(t *testing.T, operation statetest.Operation, errno error, remedy string) {
+	t.Helper()
 	a := newAgent()
 	w := a.start(t)
 	a.set(1)
@@ -294,7 +295,7 @@ func TestSectionsThatCannotBeWritten(t *testing.T) {
 			w.Changed()
 			synctest.Wait()
 			a.requireDegraded(t, want, "report this as a fault of otelnpd")
-			require.Equal(t, 1.0, a.figure(t, "otelnpd.state.writes/failed"))
+			require.Equal(t, 1, a.figure(t, "otelnpd.state.writes/failed"))
 			require.Zero(t, a.disk.Count(statetest.Create))
 			require.ErrorContains(t, w.Shutdown(t.Context()), want)
 		})
