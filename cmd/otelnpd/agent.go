@@ -30,7 +30,6 @@ type agent struct {
 	telemetry *telemetry.Telemetry
 	factories pipeline.Factories
 	operator  *operator.Server
-	directory *state.Directory // nil: state is in memory
 	writer    atomic.Pointer[state.Writer]
 
 	// reloading lets one reload at a time change what follows.

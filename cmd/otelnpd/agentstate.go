@@ -14,7 +14,6 @@ import (
 
 	"github.com/otelnpd/otelnpd/config"
 	"github.com/otelnpd/otelnpd/pipeline"
-	"github.com/otelnpd/otelnpd/pipeline/filelock"
 	"github.com/otelnpd/otelnpd/pipeline/state"
 )
 
@@ -23,8 +22,6 @@ import (
 const conditionsSection = "conditions"
 
 const (
-	// readLimit is how long the start waits for the state to be read.
-	readLimit = time.Second
 	// cutPatience is how long a batch may be under way when a cut is to be taken.
 	// Meanwhile no other batch begins.
 	cutPatience = 250 * time.Millisecond
@@ -43,7 +40,7 @@ func stateDir(flag, configured string) (dir string, chosen bool) {
 	return dir, dir != config.DefaultStateDir
 }
 
-// openState makes the directory ready, reads what was kept and makes the writer.
+// openState makes the directory ready and reads what was kept; nil: nothing was.
 // Without a directory that can be used, state is kept in memory: where nobody has
 // named one, that is told once.
 func (a *agent) openState() (*state.Document, error) {
@@ -51,41 +48,35 @@ func (a *agent) openState() (*state.Document, error) {
 	if dir == "" || dir == config.StateDirNone {
 		return nil, nil //nolint:nilnil // there is no state
 	}
-	directory := state.NewDirectory(dir, a.options.disk, a.logger)
-	ctx, cancel := context.WithTimeoutCause(context.Background(), readLimit, fmt.Errorf("nothing within %s", readLimit))
-	defer cancel()
-	document, err := directory.Open(ctx)
-	switch {
-	case errors.Is(err, filelock.ErrHeld):
-		return nil, fmt.Errorf("another otelnpd keeps its state there: %w; stop it, or give this one another directory with --state-dir", err)
-	case err != nil && !a.options.stateDirChosen && (errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS)):
-		a.logger.Warn("state is kept in memory alone, and a restart forgets what is not on the Node or in the kernel's log: "+
-			"let the agent write to "+dir+", or set service.state_dir (none, if that is meant)", "error", err)
-		return nil, nil //nolint:nilnil // there is no state
-	case err != nil:
-		a.logger.Error("what was kept before this start cannot be read, and the agent goes on without it", "error", err)
-	}
-	a.directory = directory
-	return document, a.makeWriter(directory, err)
-}
-
-func (a *agent) makeWriter(directory *state.Directory, fault error) error {
 	writer, err := state.NewWriter(state.Options{
-		Directory: directory, Capture: a.capture, Logger: a.logger, Clock: a.options.clock,
+		Dir: dir, Disk: a.options.disk, Capture: a.capture, Logger: a.logger, Clock: a.options.clock,
 		Report:  func(status pipeline.Status) { a.board.Set(pipeline.KindService, stateComponent, status) },
 		Meter:   a.telemetry.Meters().Meter("github.com/otelnpd/otelnpd/pipeline/state"),
 		Version: version, Node: a.options.node, BootID: a.options.boot.ID,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	status := pipeline.Status{State: pipeline.ComponentOK}
-	if fault != nil {
-		status = state.Degraded(directory.Path(), fault)
+	a.board.Set(pipeline.KindService, stateComponent, pipeline.Status{State: pipeline.ComponentOK})
+	document, err := writer.Open(context.Background())
+	switch {
+	case errors.Is(err, state.ErrLocked):
+		return nil, fmt.Errorf("%w; stop it, or give this one another directory with --state-dir", err)
+	case err != nil && !a.options.stateDirChosen && (errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS)):
+		a.logger.Warn("state is kept in memory alone, and a restart forgets what is not on the Node or in the kernel's log: "+
+			"let the agent write to "+dir+", or set service.state_dir (none, if that is meant)", "error", err)
+		a.board.Remove(pipeline.KindService, stateComponent)
+		_ = writer.Shutdown(context.Background()) // it holds nothing
+		return nil, nil //nolint:nilnil // there is no state
 	}
-	a.board.Set(pipeline.KindService, stateComponent, status)
 	a.writer.Store(writer)
-	return nil
+	switch {
+	case err == nil:
+		return &document, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		a.logger.Error("what was kept before this start cannot be read, and the agent goes on without it", "error", err)
+	}
+	return nil, nil //nolint:nilnil // nothing was kept
 }
 
 // keeping is how components tell of what must survive. The writer may come later.
@@ -109,15 +100,11 @@ func (a *agent) resume(document *state.Document) {
 			"kept_of", document.Node, "node", a.options.node, "state_dir", a.options.stateDir)
 		return
 	}
-	kept := map[string][]byte{}
-	for name, section := range document.Sections {
-		kept[name] = section
-	}
 	var err error
-	if section, ok := kept[conditionsSection]; ok {
+	if section, ok := document.Sections[conditionsSection]; ok {
 		err = a.store.Resume(section)
 	}
-	if err = errors.Join(err, a.running().Resume(kept)); err != nil {
+	if err = errors.Join(err, a.running().Resume(document.Sections)); err != nil {
 		a.logger.Error("a part of what was kept cannot be used, and the agent goes on without it", "error", err)
 	}
 	a.logger.Info("the agent goes on from what was kept", "written", document.Written, "by_version", document.Version,
@@ -155,9 +142,5 @@ func (a *agent) sync(ctx context.Context) (note string) {
 func (a *agent) closeState() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWriteLimit)
 	defer cancel()
-	err := a.writer.Load().Shutdown(ctx)
-	if a.directory != nil {
-		err = errors.Join(err, a.directory.Close())
-	}
-	return err
+	return a.writer.Load().Shutdown(ctx)
 }

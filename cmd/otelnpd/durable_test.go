@@ -90,7 +90,7 @@ func TestOneStateDirectoryOneAgent(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "other.sock")
 	second := otelnpd(t, "", "run", "--config", a.config, "--state-dir", a.state, "--socket", other)
 	require.Equal(t, 1, second.code)
-	require.Contains(t, second.stderr, "another otelnpd keeps its state there")
+	require.Contains(t, second.stderr, "in use by another otelnpd")
 	a.end(t)
 	relative := otelnpd(t, "", "run", "--config", a.config, "--state-dir", "here")
 	require.Equal(t, 1, relative.code)

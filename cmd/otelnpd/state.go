@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,14 +40,14 @@ alone: the agent may run or not. With --output json it prints all of it.`,
 		Example: "  otelnpd state show\n  otelnpd state show --output json | jq '.sections | keys'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			document, err := showState(dir)
+			document, err := showState(cmd.Context(), dir)
 			if err != nil {
 				return err
 			}
 			if output == outputJSON {
 				encoder := json.NewEncoder(cmd.OutOrStdout())
 				encoder.SetIndent("", "  ")
-				return encoder.Encode(document)
+				return encoder.Encode(newShownState(document))
 			}
 			return printState(cmd.OutOrStdout(), document)
 		},
@@ -58,18 +59,43 @@ alone: the agent may run or not. With --output json it prints all of it.`,
 	return cmd
 }
 
-func showState(dir string) (*state.Document, error) {
+func showState(ctx context.Context, dir string) (*state.Document, error) {
 	if dir == config.StateDirNone {
 		return nil, errors.New("the state directory is none: state is kept in memory alone; pass the agent's with --state-dir")
 	}
-	document, err := state.Show(dir)
+	ctx, cancel := context.WithTimeout(ctx, showLimit)
+	defer cancel()
+	document, err := state.Read(ctx, dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w; has an agent run here? If its service.state_dir is another one, pass --state-dir", err)
+		err = fmt.Errorf("%w; has an agent run here? If its service.state_dir is another one, pass --state-dir", err)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w; run this as root or as the agent's own user", err)
+		err = fmt.Errorf("%w; run this as root or as the agent's own user", err)
 	}
-	return document, err
+	return &document, err
+}
+
+// showLimit is how long a disk may take to give the state.
+const showLimit = 10 * time.Second
+
+// shownState is all of a state file, as JSON.
+type shownState struct {
+	Written  time.Time                  `json:"written"`
+	Version  string                     `json:"version"`
+	Node     string                     `json:"node"`
+	BootID   string                     `json:"boot_id"`
+	Sections map[string]json.RawMessage `json:"sections"`
+}
+
+func newShownState(document *state.Document) shownState {
+	shown := shownState{
+		Written: document.Written, Version: document.Version, Node: document.Node, BootID: document.BootID,
+		Sections: map[string]json.RawMessage{},
+	}
+	for name, section := range document.Sections {
+		shown.Sections[name] = section
+	}
+	return shown
 }
 
 // printState prints what people ask for: how old it is, where the sources are, what

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/otelnpd/otelnpd/pipeline/filelock"
 )
 
 // maxPath is what fits into sockaddr_un beside its final zero (unix(7)).
@@ -19,7 +21,7 @@ const maxPath = 107
 // socket is a listening unix socket and the lock that says whose it is.
 type socket struct {
 	listener *net.UnixListener
-	lock     *os.File
+	lock     *filelock.Lock
 }
 
 // listenSomewhere makes the socket at the first of the paths where one can be,
@@ -63,8 +65,7 @@ func listenAlone(path string) (*socket, error) {
 	return &socket{listener: listener, lock: lock}, nil
 }
 
-// close stops listening, removes the socket and gives the lock back. The lock
-// file stays: removing it could take another's lock from under it. It may be
+// close stops listening, removes the socket and gives the lock back. It may be
 // called twice.
 func (s *socket) close() error {
 	var errs []error
@@ -76,21 +77,18 @@ func (s *socket) close() error {
 	return errors.Join(errs...)
 }
 
-// takeLock takes a lock that the kernel gives back when the process ends,
-// however it ends.
-func takeLock(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600) //nolint:gosec // the path is the operator's own
-	if err != nil {
+// takeLock takes the lock of the socket.
+func takeLock(path string) (*filelock.Lock, error) {
+	lock, err := filelock.Take(path)
+	var held *filelock.HeldError
+	switch {
+	case errors.As(err, &held):
+		return nil, fmt.Errorf("%w: it holds %s", ErrRunning, path)
+	case err != nil:
 		return nil, fmt.Errorf("open the socket's lock: %w", err)
+	default:
+		return lock, nil
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = file.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: it holds %s", ErrRunning, path)
-		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return file, nil
 }
 
 // replace listens on path, where nothing but a dead socket may be.

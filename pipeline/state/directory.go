@@ -4,214 +4,192 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"log/slog"
+	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"sync"
-	"time"
 
-	"github.com/otelnpd/otelnpd/pipeline/faultpoint"
+	"golang.org/x/sys/unix"
+
 	"github.com/otelnpd/otelnpd/pipeline/filelock"
 )
 
-// The files of a state directory.
-const (
-	fileName       = "state.json"
-	unfinishedName = "state.json.new"
-	lockName       = "lock"
-	// asideInfix follows the name of a file that could not be read.
-	asideInfix = ".unreadable-"
-)
+// ErrLocked is a state directory that another process uses.
+var ErrLocked = errors.New("the state directory is in use by another otelnpd")
 
-// maxAside is how many files that could not be read are left for people to look
-// at.
-const maxAside = 3
-
-// Directory is a state directory that is this process's alone.
-type Directory struct {
-	path   string
-	disk   Disk
-	logger *slog.Logger
-	// unlocked leaves out the lock, for a disk that is not the machine's.
-	unlocked bool
-
-	mu   sync.Mutex
-	lock *filelock.Lock
+// directory is a real state directory.
+type directory struct {
+	path string
+	lock *filelock.Lock // nil: not held
 }
 
-// NewDirectory returns the directory at path. A disk that is not nil is a
-// simulated one, which nobody else has.
-func NewDirectory(path string, disk Disk, logger *slog.Logger) *Directory {
-	d := &Directory{path: path, disk: disk, logger: logger, unlocked: disk != nil}
-	if disk == nil {
-		d.disk = OSDisk{}
-	}
-	return d
-}
+// NewDisk returns the state directory at path. It does nothing before it is
+// asked to.
+func NewDisk(path string) Disk { return &directory{path: path} }
 
-// Path is the directory's.
-func (d *Directory) Path() string { return d.path }
+func (d *directory) name(name string) string { return filepath.Join(d.path, name) }
 
-// Open makes the directory if need be, locks it and reads what was kept. Without a
-// state file the document is nil. A file that cannot be understood is set aside,
-// which is logged, and is as none. The error is [filelock.ErrHeld] where another
-// process has the directory; any other means that nothing can be read there now.
-//
-// It waits for the disk no longer than ctx lets.
-func (d *Directory) Open(ctx context.Context) (*Document, error) {
-	type opened struct {
-		document *Document
-		err      error
-	}
-	result := make(chan opened, 1)
-	go func() {
-		document, err := d.open()
-		result <- opened{document, err}
-	}()
-	select {
-	case got := <-result:
-		return got.document, got.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("the disk under %s does not answer: %w", d.path, context.Cause(ctx))
-	}
-}
-
-func (d *Directory) open() (*Document, error) {
-	if err := d.take(); err != nil {
-		return nil, err
-	}
-	// What a crash left half-written is nothing.
-	_ = d.disk.Remove(d.file(unfinishedName))
-	text, err := d.disk.ReadFile(d.file(fileName), MaxBytes)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // nothing has been kept yet
-	}
-	var document *Document
-	if err == nil {
-		document, err = Decode(text)
-	}
-	if err != nil {
-		d.setAside(err)
-		return nil, nil //nolint:nilnil // as if nothing had been kept
-	}
-	return document, nil
-}
-
-// take makes the directory and locks it, unless this process has it already.
-func (d *Directory) take() error {
-	if err := d.disk.MakeDirectory(d.path); err != nil {
-		return fmt.Errorf("make the state directory: %w", err)
-	}
-	if d.unlocked {
-		return nil
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (d *directory) Lock() error {
 	if d.lock != nil {
-		return nil
+		if stands, err := d.lock.Stands(); stands || err != nil {
+			return err
+		}
+		// The directory was removed under us: another process may have made it
+		// anew, and have it.
+		_ = d.Close()
 	}
-	lock, err := filelock.Take(d.file(lockName))
+	if err := d.mkdir(); err != nil {
+		return err
+	}
+	lock, err := filelock.Take(d.name(lockName))
+	if held, ok := errors.AsType[*filelock.HeldError](err); ok {
+		return fmt.Errorf("%w: %w", ErrLocked, held)
+	}
 	if err != nil {
-		return fmt.Errorf("lock the state directory: %w", err)
+		return fmt.Errorf("take the lock of the state directory: %w", err)
 	}
 	d.lock = lock
 	return nil
 }
 
-// Close gives the directory back.
-func (d *Directory) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.lock == nil {
+// mkdir makes the directory, for its owner alone: it holds lines of logs.
+func (d *directory) mkdir() error {
+	if d.isThere() {
 		return nil
 	}
-	err := d.lock.Release()
-	d.lock = nil
-	return err
+	parent := filepath.Dir(d.path)
+	if err := os.MkdirAll(parent, 0o755); err != nil { //nolint:gosec // what is private is the directory below it
+		return fmt.Errorf("make the state directory: %w", err)
+	}
+	if err := os.Mkdir(d.path, 0o700); err != nil && !d.isThere() {
+		return fmt.Errorf("make the state directory: %w", err)
+	}
+	return syncDirectory(parent)
 }
 
-func (d *Directory) file(name string) string { return filepath.Join(d.path, name) }
+func (d *directory) isThere() bool {
+	info, err := os.Stat(d.path)
+	return err == nil && info.IsDir()
+}
 
-// setAside keeps a file that could not be read for people to look at.
-func (d *Directory) setAside(cause error) {
-	aside := fileName + asideInfix + time.Now().UTC().Format("20060102T150405.000000000Z")
-	err := d.disk.Rename(d.file(fileName), d.file(aside))
-	d.logger.Error("what was kept before this start cannot be read, and the agent goes on without it: "+
-		"with the Node's conditions, where it tells Kubernetes, and with what its sources still have; "+
-		"after a downgrade, go back to the newer version to have it again",
-		"error", cause, "set_aside", d.file(aside), "set_aside_error", err)
-	names, err := d.disk.Names(d.path)
+func (d *directory) Create(name string) (File, error) {
+	return os.OpenFile(d.name(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600)
+}
+
+// Read does not wait for what is no file, such as a named pipe.
+func (d *directory) Read(name string, limit int) ([]byte, error) {
+	return readFile(d.name(name), limit)
+}
+
+func readFile(path string, limit int) ([]byte, error) {
+	info, err := os.Lstat(path)
 	if err != nil {
-		return
+		return nil, err
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, fileName+asideInfix) })
-	slices.Sort(names)
-	for _, name := range names[:max(0, len(names)-maxAside)] {
-		_ = d.disk.Remove(d.file(name))
+	if !info.Mode().IsRegular() {
+		return nil, corrupt("%s is no regular file but %s", path, info.Mode())
 	}
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // the path is the operator's own
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data := make([]byte, 0, min(info.Size(), int64(limit))+1)
+	return readUpTo(file, data, limit+1)
 }
 
-// replace writes the file anew. Until it returns, and if it fails, the file is the
-// one before or the new one.
-func (d *Directory) replace(content []byte) error {
-	err := d.writeUnfinished(content)
-	if errors.Is(err, fs.ErrNotExist) { // somebody has removed the directory
-		if err = d.retake(); err == nil {
-			err = d.writeUnfinished(content)
+// readUpTo reads until limit bytes are there, or the end.
+func readUpTo(file io.Reader, data []byte, limit int) ([]byte, error) {
+	for len(data) < limit {
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+		n, err := file.Read(data[len(data):min(cap(data), limit)])
+		data = data[:len(data)+n]
+		if errors.Is(err, io.EOF) {
+			return data, nil
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
+	return data, nil
+}
+
+func (d *directory) Rename(from, to string) error { return os.Rename(d.name(from), d.name(to)) }
+
+func (d *directory) Remove(name string) error { return os.Remove(d.name(name)) }
+
+func (d *directory) Names() ([]string, error) {
+	entries, err := os.ReadDir(d.path)
+	names := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return names, err
+}
+
+func (d *directory) Sync() error { return syncDirectory(d.path) }
+
+// syncDirectory makes the names in a directory durable. Some file systems cannot,
+// and say so by EINVAL: there is nothing more to be done then.
+func syncDirectory(path string) error {
+	file, err := os.Open(path) //nolint:gosec // the path is the operator's own
 	if err != nil {
-		_ = d.disk.Remove(d.file(unfinishedName))
 		return err
 	}
-	faultpoint.Reach("state.fsync")
-	if err := d.disk.Rename(d.file(unfinishedName), d.file(fileName)); err != nil {
+	defer file.Close()
+	if err := file.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
 		return err
 	}
-	faultpoint.Reach("state.rename")
-	if err := d.disk.SyncDirectory(d.path); err != nil {
-		return err
-	}
-	faultpoint.Reach("state.directory")
 	return nil
 }
 
-// retake makes a directory anew that was removed, and locks it.
-func (d *Directory) retake() error {
-	if err := d.Close(); err != nil {
-		return err
+func (d *directory) Close() error {
+	if d.lock == nil {
+		return nil
 	}
-	return d.take()
+	lock := d.lock
+	d.lock = nil
+	return lock.Close()
 }
 
-// writeUnfinished writes the file beside, down to the disk. Its name is fixed, so
-// that crashes leave no more than one.
-func (d *Directory) writeUnfinished(content []byte) error {
-	path := d.file(unfinishedName)
-	if err := d.disk.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	file, err := d.disk.Create(path)
-	if err != nil {
-		return err
-	}
-	faultpoint.Reach("state.create")
-	_, err = file.Write(content)
-	if err == nil {
-		faultpoint.Reach("state.write")
-		err = file.Sync()
-	}
-	return errors.Join(err, file.Close())
+// Read reads the state in a directory, and changes nothing there: no lock, nothing
+// set aside. The error is [fs.ErrNotExist] where there is none, [ErrCorrupt],
+// [ErrNewer], or that of ctx: reading does not wait for a disk that hangs.
+func Read(ctx context.Context, dir string) (Document, error) {
+	return within(ctx, func() (Document, error) {
+		return load(NewDisk(dir))
+	})
 }
 
-// Show reads the state in a directory beside a running agent: it locks and changes
-// nothing.
-func Show(path string) (*Document, error) {
-	text, err := OSDisk{}.ReadFile(filepath.Join(path, fileName), MaxBytes)
-	if err != nil {
-		return nil, fmt.Errorf("read the state: %w", err)
+func load(disk Disk) (Document, error) {
+	data, err := disk.Read(fileName, MaxBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Document{}, fmt.Errorf("there is no state yet: %w", err)
 	}
-	return Decode(text)
+	if err != nil {
+		return Document{}, fmt.Errorf("read the state: %w", err)
+	}
+	return Decode(data)
+}
+
+// within calls f, and waits for it as long as ctx lets; then f goes on alone.
+func within[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	results := make(chan result, 1)
+	go func() {
+		value, err := f()
+		results <- result{value, err}
+	}()
+	select {
+	case r := <-results:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, fmt.Errorf("%w: %w", errNoAnswer, ctx.Err())
+	}
 }

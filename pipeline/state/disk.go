@@ -4,90 +4,109 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 
-	"golang.org/x/sys/unix"
+	"github.com/otelnpd/otelnpd/pipeline/faultpoint"
 )
 
-// Disk is what state needs of a file system. The real one is [OSDisk].
+// The names in the state directory.
+const (
+	fileName = "state.json"
+	// newName is one fixed name: whatever happens, at most one unfinished file is
+	// left behind.
+	newName  = "state.json.new"
+	lockName = "lock"
+)
+
+// Disk is the operations on one state directory, where a simulation can stand in.
+// Names are those of files in it. One goroutine uses it at a time; any call may
+// take for ever.
 type Disk interface {
-	// MakeDirectory makes a directory and those above it, if need be.
-	MakeDirectory(path string) error
-	// Create makes a file that is not there.
-	Create(path string) (File, error)
-	// ReadFile returns what a regular file holds; more than max bytes are an error.
-	ReadFile(path string, max int64) ([]byte, error)
-	// Names are those of a directory's entries.
-	Names(path string) ([]string, error)
+	// Lock makes the directory unless it is there, and takes its lock unless that
+	// is held and still stands. The error is [ErrLocked] where another process
+	// has it.
+	Lock() error
+	// Create makes a new file, for writing. The error is [fs.ErrExist] where
+	// there is anything of that name.
+	Create(name string) (File, error)
+	// Read returns a file, and of a larger one limit+1 bytes. The error is
+	// [fs.ErrNotExist], or [ErrCorrupt] where it is no regular file.
+	Read(name string, limit int) ([]byte, error)
+	// Rename gives a file another name, in the place of what has that name.
 	Rename(from, to string) error
-	Remove(path string) error
-	// SyncDirectory makes what was renamed in it durable.
-	SyncDirectory(path string) error
+	// Remove removes a file.
+	Remove(name string) error
+	// Names returns the names in the directory.
+	Names() ([]string, error)
+	// Sync returns when what the operations before made of the directory is
+	// durable.
+	Sync() error
+	// Close gives the lock back. It may be called twice, and without Lock.
+	Close() error
 }
 
-// File is a file that is being written.
+// File is a file being written.
 type File interface {
 	io.WriteCloser
-	// Sync makes it durable.
+	// Sync returns when what was written is durable.
 	Sync() error
 }
 
-// OSDisk is the machine's own file systems.
-type OSDisk struct{}
-
-var _ Disk = OSDisk{}
-
-// MakeDirectory makes a directory that only the agent's user can look into: state
-// holds lines of logs.
-func (OSDisk) MakeDirectory(path string) error { return os.MkdirAll(path, 0o700) }
-
-// Create makes a file; a link in its place is not followed.
-func (OSDisk) Create(path string) (File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o600) //nolint:gosec // the path is the operator's own
-}
-
-// ReadFile reads a regular file, and nothing that could make it wait for ever.
-func (OSDisk) ReadFile(path string, limit int64) (text []byte, err error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0) //nolint:gosec // the path is the operator's own
+// replace makes data the state file: all of it or, after a crash at any point,
+// what was there before.
+func replace(disk Disk, data []byte) error {
+	err := stage(disk, data)
+	if err == nil {
+		err = disk.Rename(newName, fileName)
+	}
 	if err != nil {
-		return nil, err
+		_ = disk.Remove(newName) // it takes space that others need; at worst the next attempt finds it
+		return err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
+	faultpoint.Reach("state.rename")
+	if err := disk.Sync(); err != nil {
+		return err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
-	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d", path, info.Size(), limit)
-	}
-	return io.ReadAll(io.LimitReader(file, limit))
+	faultpoint.Reach("state.directory")
+	return nil
 }
 
-// Names lists a directory.
-func (OSDisk) Names(path string) ([]string, error) {
-	entries, err := os.ReadDir(path)
-	names := make([]string, 0, len(entries))
-	for _, entry := range entries {
-		names = append(names, entry.Name())
-	}
-	return names, err
-}
-
-// Rename moves a file within a directory.
-func (OSDisk) Rename(from, to string) error { return os.Rename(from, to) }
-
-// Remove removes a file.
-func (OSDisk) Remove(path string) error { return os.Remove(path) }
-
-// SyncDirectory fsyncs a directory.
-func (OSDisk) SyncDirectory(path string) (err error) {
-	directory, err := os.Open(path) //nolint:gosec // the path is the operator's own
+// stage writes data into the new file.
+func stage(disk Disk, data []byte) error {
+	file, err := create(disk)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, directory.Close()) }()
-	return directory.Sync()
+	faultpoint.Reach("state.create")
+	if err := fill(file, data); err != nil {
+		_ = file.Close()
+		return err
+	}
+	return file.Close()
+}
+
+func fill(file File, data []byte) error {
+	if n, err := file.Write(data); err != nil {
+		return err
+	} else if n < len(data) {
+		return fmt.Errorf("write %d of %d bytes: %w", n, len(data), io.ErrShortWrite)
+	}
+	faultpoint.Reach("state.write")
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	faultpoint.Reach("state.fsync")
+	return nil
+}
+
+// create makes the new file, in the place of one that was left behind.
+func create(disk Disk) (File, error) {
+	file, err := disk.Create(newName)
+	if !errors.Is(err, fs.ErrExist) {
+		return file, err
+	}
+	if err := disk.Remove(newName); err != nil {
+		return nil, err
+	}
+	return disk.Create(newName)
 }

@@ -11,137 +11,172 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
-// Schema is the schema of the documents that this version writes. It reads all
-// before it.
+// Schema is the newest form of the file, which is the one that is written.
 const Schema = 1
 
-// MaxBytes bounds a file that is read: several times what all bounded parts of the
-// state come to together.
+// MaxBytes is how large a file may be.
 const MaxBytes = 64 << 20
 
 var (
-	// ErrCorrupt is a file that is not as it was written.
+	// ErrCorrupt is a file that is not what a writer wrote: damaged, cut off, or
+	// no state file at all.
 	ErrCorrupt = errors.New("the state file is corrupt")
-	// ErrNewer is a file that a newer version has written.
-	ErrNewer = errors.New("the state file is of a newer version")
+	// ErrNewer is a file that a newer otelnpd wrote, in a form that this one does
+	// not know.
+	ErrNewer = errors.New("the state file is of a newer otelnpd")
+	// errTooLarge is a document that Decode would refuse.
+	errTooLarge = errors.New("more than a state file may have")
 )
 
-// Document is what is kept.
+// Document is what a state file holds.
 type Document struct {
-	// Written is when, by the wall clock.
-	Written time.Time `json:"written"`
+	// Written is when the file was written, by the wall clock, in UTC.
+	Written time.Time
 	// Version of the agent that wrote it.
-	Version string `json:"version"`
-	// Node and BootID are those that the agent ran on and in.
-	Node   string `json:"node"`
-	BootID string `json:"boot_id"`
-	// Sections are what components keep, by name.
+	Version string
+	// Node is the node's name.
+	Node string
+	// BootID is the boot in which it was written.
+	BootID string
+	// Sections is what each part of the agent has kept, as JSON, by its name.
+	Sections map[string][]byte
+}
+
+// The parts around the payload, in this order and without any space: the checksum
+// is over the payload's very bytes.
+const (
+	prefixSchema   = `{"otelnpd_state":`
+	prefixChecksum = `,"sha256":"`
+	prefixPayload  = `","payload":`
+	suffix         = "}\n"
+)
+
+// Encode returns the file of a document, with the sections in the order of their
+// names. A section that is not one JSON value, a string that is not UTF-8, and
+// more than [MaxBytes] are errors.
+func Encode(document Document) ([]byte, error) {
+	data, _, err := encode(document)
+	return data, err
+}
+
+// encode returns the file and, of it, the value of "sections".
+func encode(document Document) (data, sections []byte, err error) {
+	data = append(make([]byte, 0, sizeOf(document)), prefixSchema...)
+	data = append(strconv.AppendInt(data, Schema, 10), prefixChecksum...)
+	checksum := len(data)
+	data = append(data, make([]byte, hex.EncodedLen(sha256.Size))...)
+	data = append(data, prefixPayload...)
+	payload := len(data)
+	if data, err = appendHead(data, document); err != nil {
+		return nil, nil, err
+	}
+	begin := len(data)
+	if data, err = appendSections(data, document.Sections); err != nil {
+		return nil, nil, err
+	}
+	end := len(data)
+	data = append(data, '}')
+	sum := sha256.Sum256(data[payload:])
+	hex.Encode(data[checksum:], sum[:])
+	data = append(data, suffix...)
+	if len(data) > MaxBytes {
+		return nil, nil, fmt.Errorf("the state has %d bytes, %w (%d)", len(data), errTooLarge, MaxBytes)
+	}
+	return data, data[begin:end], nil
+}
+
+// sizeOf is about how large the file will be.
+func sizeOf(document Document) int {
+	size := 512
+	for name, section := range document.Sections {
+		size += len(name) + len(section) + 8
+	}
+	return size
+}
+
+// appendHead writes all of the payload that comes before the sections.
+func appendHead(out []byte, document Document) ([]byte, error) {
+	for _, field := range []struct{ key, value string }{
+		{`{"written":`, document.Written.UTC().Format(time.RFC3339Nano)},
+		{`,"version":`, document.Version},
+		{`,"node":`, document.Node},
+		{`,"boot_id":`, document.BootID},
+	} {
+		var err error
+		if out, err = appendString(append(out, field.key...), field.value); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, `,"sections":`...), nil
+}
+
+func appendSections(out []byte, sections map[string][]byte) ([]byte, error) {
+	out = append(out, '{')
+	for i, name := range slices.Sorted(maps.Keys(sections)) {
+		if !json.Valid(sections[name]) {
+			return nil, fmt.Errorf("section %q is no JSON", name)
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		var err error
+		if out, err = appendString(out, name); err != nil {
+			return nil, err
+		}
+		out = append(append(out, ':'), sections[name]...)
+	}
+	return append(out, '}'), nil
+}
+
+func appendString(out []byte, text string) ([]byte, error) {
+	if !utf8.ValidString(text) {
+		return nil, fmt.Errorf("%q is no UTF-8", text)
+	}
+	quoted, err := json.Marshal(text)
+	return append(out, quoted...), err
+}
+
+// Decode reads a file. It trusts nothing: the error is [ErrCorrupt] or
+// [ErrNewer]. The sections own their memory.
+func Decode(data []byte) (Document, error) {
+	return current().decode(data)
+}
+
+// wirePayload is the payload of the newest schema.
+type wirePayload struct {
+	Written  time.Time                  `json:"written"`
+	Version  string                     `json:"version"`
+	Node     string                     `json:"node"`
+	BootID   string                     `json:"boot_id"`
 	Sections map[string]json.RawMessage `json:"sections"`
 }
 
-// The file is one JSON object. Its keys stand in this order, so that the checksum
-// can be that of the payload's bytes.
-const (
-	opening  = `{"otelnpd_state":`
-	checksum = `,"sha256":"`
-	payload  = `","payload":`
-	closing  = "}\n"
-)
-
-// encode writes a document of the newest schema. Sections are taken as they are:
-// their makers answer for them being JSON.
-func encode(d *Document) ([]byte, error) {
-	about := *d
-	about.Sections = nil
-	text, err := json.Marshal(&about)
-	if err != nil {
-		return nil, fmt.Errorf("write the state as JSON: %w", err)
+func decodePayload(payload []byte) (Document, error) {
+	var wire wirePayload
+	decoder := json.NewDecoder(bytes.NewReader(payload))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&wire); err != nil {
+		return Document{}, corrupt("read its payload: %w", err)
 	}
-	text = append(bytes.TrimSuffix(text, []byte("null}")), '{')
-	for i, name := range slices.Sorted(maps.Keys(d.Sections)) {
-		key, err := json.Marshal(name)
-		if err != nil {
-			return nil, fmt.Errorf("write the state as JSON: section %q: %w", name, err)
-		}
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = append(append(append(text, key...), ':'), d.Sections[name]...)
+	if decoder.InputOffset() != int64(len(payload)) {
+		return Document{}, corrupt("something follows its payload")
 	}
-	return frame(Schema, append(text, "}}"...)), nil
+	if wire.Sections == nil {
+		return Document{}, corrupt("it has no sections")
+	}
+	document := Document{
+		Written: wire.Written.UTC(), Version: wire.Version, Node: wire.Node, BootID: wire.BootID,
+		Sections: make(map[string][]byte, len(wire.Sections)),
+	}
+	for name, section := range wire.Sections {
+		document.Sections[name] = section
+	}
+	return document, nil
 }
 
-// frame puts a payload between what tells its schema and checksum.
-func frame(schema int, text []byte) []byte {
-	sum := sha256.Sum256(text)
-	file := make([]byte, 0, len(text)+len(opening)+len(checksum)+len(payload)+len(closing)+2*len(sum)+8)
-	file = strconv.AppendInt(append(file, opening...), int64(schema), 10)
-	file = hex.AppendEncode(append(file, checksum...), sum[:])
-	file = append(append(file, payload...), text...)
-	return append(file, closing...)
-}
-
-// Decode reads what a file holds. Its errors are [ErrCorrupt] and [ErrNewer].
-func Decode(file []byte) (*Document, error) {
-	return decode(file, Schema, migrations)
-}
-
-// migration brings the payload of one schema to the next.
-type migration func(payload []byte) ([]byte, error)
-
-// migrations has, by schema, how its payload becomes one of the next. There has
-// been one schema so far.
-var migrations = map[int]migration{}
-
-func decode(file []byte, newest int, steps map[int]migration) (*Document, error) {
-	schema, text, err := unframe(file)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	case schema > newest:
-		return nil, fmt.Errorf("%w: its schema is %d, this version reads up to %d", ErrNewer, schema, newest)
-	}
-	for ; schema < newest; schema++ {
-		step := steps[schema]
-		if step == nil {
-			return nil, fmt.Errorf("%w: there is no schema %d", ErrCorrupt, schema)
-		}
-		if text, err = step(text); err != nil {
-			return nil, fmt.Errorf("%w: bring schema %d to %d: %w", ErrCorrupt, schema, schema+1, err)
-		}
-	}
-	var d Document
-	if err := json.Unmarshal(text, &d); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	return &d, nil
-}
-
-// unframe takes a file apart and checks its sum.
-func unframe(file []byte) (schema int, text []byte, err error) {
-	rest, ok := bytes.CutPrefix(file, []byte(opening))
-	if !ok {
-		return 0, nil, errors.New("it does not begin as one")
-	}
-	number, rest, ok := bytes.Cut(rest, []byte(checksum))
-	if !ok || len(number) > 9 {
-		return 0, nil, errors.New("it tells no schema")
-	}
-	if schema, err = strconv.Atoi(string(number)); err != nil || schema < 1 || number[0] == '+' {
-		return 0, nil, fmt.Errorf("its schema is %q", number)
-	}
-	sum, text, ok := bytes.Cut(rest, []byte(payload))
-	if !ok {
-		return 0, nil, errors.New("it tells no checksum")
-	}
-	text, ok = bytes.CutSuffix(text, []byte(closing))
-	if !ok {
-		return 0, nil, errors.New("its end is missing")
-	}
-	if is := sha256.Sum256(text); string(sum) != hex.EncodeToString(is[:]) {
-		return 0, nil, errors.New("its checksum is another")
-	}
-	return schema, text, nil
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrCorrupt, fmt.Errorf(format, args...))
 }

@@ -2,104 +2,96 @@ package state
 
 import (
 	"crypto/sha256"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// outcome is what became of a write.
+// outcome is how an attempt to write ended.
 type outcome string
 
 const (
-	outcomeOK      outcome = "ok"
-	outcomeFailed  outcome = "failed"
-	outcomeSkipped outcome = "skipped" // nothing was different
+	// outcomeOK is a file that was written and is durable.
+	outcomeOK outcome = "ok"
+	// outcomeFailed is a file that could not be written.
+	outcomeFailed outcome = "failed"
+	// outcomeSkipped is a file that would have said what the one on the disk does.
+	outcomeSkipped outcome = "skipped"
+	// outcomeStalled is a cut that could not be taken, since a pipeline hangs.
+	outcomeStalled outcome = "stalled"
 )
 
-// write captures and writes once. While the disk does not answer, state is
-// degraded and nobody else is held up.
-func (w *Writer) write() (outcome, int, error) {
-	captured, err := w.options.Capture()
+// write takes a cut and writes it. Marks and waiters are taken before the cut:
+// what comes during it is for the next.
+func (w *Writer) write() error {
+	changed, moved := w.changed.Swap(false), w.moved.Swap(false)
+	w.schedule.begins()
+	w.begin()
+	outcome, err := w.try()
 	if err != nil {
-		return outcomeFailed, 0, fmt.Errorf("see how all things stand: %w", err)
+		w.written = nil // a write that failed may have left the old file or the new
+		w.restore(changed, moved)
 	}
-	document := Document{
-		Written: w.options.Clock.Now().Wall.UTC(), Version: w.options.Version,
-		Node: w.options.Node, BootID: w.options.BootID, Sections: map[string]json.RawMessage{},
+	w.schedule.ended(time.Now(), err)
+	w.metrics.count(outcome)
+	w.finish(err)
+	return err
+}
+
+// restore marks again what was not written.
+func (w *Writer) restore(changed, moved bool) {
+	if changed {
+		w.changed.Store(true)
 	}
-	for name, encode := range captured {
-		text, err := encode()
-		if err != nil {
-			return outcomeFailed, 0, fmt.Errorf("write down what %s keeps: %w", name, err)
-		}
-		document.Sections[name] = text
+	if moved || !changed {
+		w.moved.Store(true) // who only asked is gone, what he asked for is not written yet
 	}
-	sum := sumOf(document.Sections)
-	if sum == w.written {
-		return outcomeSkipped, 0, nil
-	}
-	content, err := encode(&document)
+}
+
+func (w *Writer) try() (outcome, error) {
+	sections, err := w.options.Capture()
 	if err != nil {
-		return outcomeFailed, 0, err
+		return outcomeStalled, fmt.Errorf("take a cut of what is kept: %w", err)
 	}
-	if err := w.replace(content); err != nil {
-		return outcomeFailed, 0, err
-	}
-	w.written = sum
-	return outcomeOK, len(content), nil
-}
-
-func sumOf(sections map[string]json.RawMessage) (sum [32]byte) {
-	hash := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(sections)) {
-		fmt.Fprintf(hash, "%d:%s%d:", len(name), name, len(sections[name]))
-		hash.Write(sections[name])
-	}
-	return [32]byte(hash.Sum(nil))
-}
-
-// replace waits for the disk, and tells if that takes long.
-func (w *Writer) replace(content []byte) error {
-	done := make(chan error, 1)
-	go func() { done <- w.options.Directory.replace(content) }()
-	slow := time.NewTimer(stallLimit)
-	defer slow.Stop()
-	stalled := false
-	for {
-		select {
-		case err := <-done:
-			return err
-		case <-slow.C:
-			stalled = true
-		case <-w.poke: // who it was for is seen to when the write is over
-		}
-		if stalled {
-			w.report(errStalled)
-			w.tell(w.takeWaiting(), errStalled)
+	texts := make(map[string][]byte, len(sections))
+	for name, encode := range sections {
+		if texts[name], err = encode(); err != nil {
+			return outcomeFailed, &encodeError{fmt.Errorf("write section %q: %w", name, err)}
 		}
 	}
+	data, kept, err := encode(Document{
+		Written: w.options.Clock.Now().Wall, Version: w.options.Version, Node: w.options.Node, BootID: w.options.BootID,
+		Sections: texts,
+	})
+	if err != nil {
+		return outcomeFailed, &encodeError{err}
+	}
+	return w.store(data, sha256.Sum256(kept))
 }
 
-// Degraded tells what is wrong with the state, and what to do about it.
-func Degraded(path string, err error) pipeline.Status {
-	remedy := "look at the disk under " + path
-	switch {
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		remedy = "free space on the file system of " + path
-	case errors.Is(err, unix.EROFS):
-		remedy = "make the file system of " + path + " writable, or set service.state_dir to a directory that is"
-	case errors.Is(err, fs.ErrPermission):
-		remedy = "let the agent write to " + path + ", or set service.state_dir to a directory that it may write to"
-	case errors.Is(err, pipeline.ErrStalled):
-		remedy = "see which component does not go on: otelnpd healthcheck"
+// store brings the file to the disk, unless its sections are there already.
+func (w *Writer) store(data []byte, sum [sha256.Size]byte) (outcome, error) {
+	w.watch()
+	w.waitForOpen()
+	if err := w.disk.Lock(); err != nil {
+		return outcomeFailed, err
 	}
-	return pipeline.Status{State: pipeline.ComponentDegraded, Reason: err.Error(), Remedy: remedy, Err: err}
+	if w.written != nil && *w.written == sum && w.isThere() {
+		return outcomeSkipped, nil
+	}
+	begun := time.Now()
+	err := replace(w.disk, data)
+	w.metrics.took(time.Since(begun))
+	if err != nil {
+		return outcomeFailed, fmt.Errorf("write the state: %w", err)
+	}
+	w.written = &sum
+	w.metrics.wrote(len(data), w.options.Clock.Now().Wall)
+	return outcomeOK, nil
+}
+
+// isThere tells whether the file is still there: somebody may have removed it.
+func (w *Writer) isThere() bool {
+	names, err := w.disk.Names()
+	return err == nil && slices.Contains(names, fileName)
 }

@@ -1,6 +1,0 @@
-//go:build !faultpoints
-
-package faultpoint
-
-// Reach does nothing.
-func Reach(string) {}
