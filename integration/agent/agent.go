@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -31,6 +32,7 @@ func Start(t testing.TB, binary string, settings Settings) *Agent {
 	console := NewConsole()
 	cmd := exec.Command(binary, "run", "--config", settings.WriteConfig(t))
 	cmd.Stdout = console
+	cmd.Env = append(os.Environ(), settings.Environment...)
 	return &Agent{Process: process.Start(t, "otelnpd", cmd), Settings: settings, Console: console}
 }
 

@@ -25,6 +25,6 @@ func StartNPD(t testing.TB, binary string, settings Settings, flags ...string) *
 		flags = append([]string{"--" + flag + "address=" + host, "--" + flag + "port=" + port}, flags...)
 	}
 	cmd := exec.Command(name, flags...)
-	cmd.Env = append(os.Environ(), "NODE_NAME=", "OTELNPD_SOCKET="+settings.Socket)
+	cmd.Env = append(os.Environ(), "NODE_NAME=", "OTELNPD_SOCKET="+settings.Socket, "OTELNPD_STATE_DIR="+settings.StateDir)
 	return &Agent{Process: process.Start(t, "node-problem-detector", cmd), Settings: settings}
 }

@@ -18,6 +18,12 @@ type Settings struct {
 	Status, Metrics, Socket string
 	// Run is the host's run directory, of which only the tests know.
 	Run string
+	// StateDir is where state is kept; none: in memory.
+	StateDir string
+	// Config is where the configuration is written; empty: somewhere new each time.
+	Config string
+	// Environment has more variables (NAME=value) for the agent.
+	Environment []string
 	// Node is the node's name; empty: the host's.
 	Node string
 	// Lookback of the receiver kmsg: boot, or a duration.
@@ -40,7 +46,7 @@ func NewSettings(t testing.TB) Settings {
 	run := shortTempDir(t)
 	return Settings{
 		Status: process.FreeAddress(t), Metrics: process.FreeAddress(t),
-		Run: run, Socket: filepath.Join(run, "otelnpd.sock"), Lookback: "0s", Packs: "kernel",
+		Run: run, Socket: filepath.Join(run, "otelnpd.sock"), StateDir: "none", Lookback: "0s", Packs: "kernel",
 	}
 }
 
@@ -80,16 +86,31 @@ exporters:
   node: '` + s.Node + `'
   host: {run: '` + s.Run + `'}
   socket: '` + s.Socket + `'
+  state_dir: '` + s.StateDir + `'
   pipelines:
     logs: {receivers: [kmsg], exporters: [` + exporters + `]}
 `
 }
 
-// WriteConfig writes the configuration into a file and returns its path.
+// Durable returns settings for an agent that keeps its state, in a directory of the
+// test's, and whose configuration file stays where it is, to be changed.
+func (s Settings) Durable(t testing.TB) Settings {
+	t.Helper()
+	s.StateDir = filepath.Join(t.TempDir(), "state")
+	s.Config = filepath.Join(t.TempDir(), "otelnpd.yaml")
+	return s
+}
+
+// WriteConfig writes the configuration into a file, in one step, and returns its
+// path.
 func (s Settings) WriteConfig(t testing.TB) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "otelnpd.yaml")
-	require.NoError(t, os.WriteFile(path, []byte(s.YAML()), 0o644))
+	path := s.Config
+	if path == "" {
+		path = filepath.Join(t.TempDir(), "otelnpd.yaml")
+	}
+	require.NoError(t, os.WriteFile(path+".new", []byte(s.YAML()), 0o644))
+	require.NoError(t, os.Rename(path+".new", path))
 	return path
 }
 
