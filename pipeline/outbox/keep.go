@@ -79,6 +79,10 @@ func (o *Outbox[T]) Refill(entries []Entry[T]) (dropped int) {
 	return dropped
 }
 
+// NoteDropped counts records that were kept and that the exporter cannot put into
+// the outbox.
+func (o *Outbox[T]) NoteDropped(reason string, records int) { o.metrics.drop(reason, records) }
+
 // Retire ends the outbox and leaves what it holds to the next one: nothing is
 // dropped, Put fails, and nothing is counted in the gauges any more. It returns how
 // many records are left.

@@ -247,7 +247,14 @@ func (o *Outbox[T]) Close() {
 // Discard closes the outbox and drops what is queued, counted for a reason. It
 // returns how many records that were. What batches have taken is theirs.
 func (o *Outbox[T]) Discard(reason string) int {
-	defer o.tellChange()
+	n := o.discard(reason)
+	if n > 0 {
+		o.tellChange()
+	}
+	return n
+}
+
+func (o *Outbox[T]) discard(reason string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
