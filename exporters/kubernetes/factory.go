@@ -3,7 +3,10 @@
 package kubernetes
 
 import (
+	"context"
 	"errors"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/nodeconditions"
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -15,10 +18,30 @@ const Type = "kubernetes"
 // Conditions are the node's conditions, as a condition store holds them.
 type Conditions = nodeconditions.Conditions
 
+// API is what is needed of [apiserver.Client], whose methods say what these do.
+type API interface {
+	nodeconditions.API
+	WriteEvent(ctx context.Context, event *corev1.Event) error
+	Close()
+}
+
+// Option changes what exporters work with.
+type Option func(*options)
+
+type options struct{ api API }
+
+// WithAPI makes all exporters use api, whatever their configuration says of the
+// API server; nil: each makes a client of its own. It is for simulations.
+func WithAPI(api API) Option { return func(o *options) { o.api = api } }
+
 // NewFactory returns the factory of exporters that tell of conditions. The store
 // behind them must expect a seed (ExpectSeed of its options) if an exporter writes
 // the Node's conditions.
-func NewFactory(conditions Conditions) pipeline.ExporterFactory {
+func NewFactory(conditions Conditions, with ...Option) pipeline.ExporterFactory {
+	var chosen options
+	for _, option := range with {
+		option(&chosen)
+	}
 	return pipeline.ExporterFactory{
 		Type:          Type,
 		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
@@ -30,7 +53,7 @@ func NewFactory(conditions Conditions) pipeline.ExporterFactory {
 			if conditions == nil {
 				return nil, errors.New("there are no conditions to tell of")
 			}
-			return newExporter(settings, own, conditions)
+			return newExporter(settings, own, conditions, chosen.api)
 		},
 	}
 }

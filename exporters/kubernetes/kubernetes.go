@@ -19,7 +19,7 @@ var errShutDown = errors.New("exporter " + Type + " is shut down")
 
 // exporter joins the two halves, conditions and Events, over one client.
 type exporter struct {
-	client   *apiserver.Client
+	client   API
 	patcher  *nodeconditions.Patcher
 	recorder *nodeevents.Recorder // nil: no Events are written
 	health   *health
@@ -31,13 +31,15 @@ type exporter struct {
 	ended    error // of the first Shutdown
 }
 
-func newExporter(settings pipeline.Settings, config *Config, conditions Conditions) (*exporter, error) {
+func newExporter(settings pipeline.Settings, config *Config, conditions Conditions, api API) (*exporter, error) {
 	metrics, err := newMetrics(settings.ID, settings.Meter)
 	if err != nil {
 		return nil, err
 	}
-	e := &exporter{health: &health{report: settings.Report}}
-	e.client = apiserver.New(config.APIServer, apiserver.Options{UserAgent: "otelnpd/" + settings.Version, Observe: metrics.observe})
+	e := &exporter{health: &health{report: settings.Report}, client: api}
+	if e.client == nil {
+		e.client = apiserver.New(config.APIServer, apiserver.Options{UserAgent: "otelnpd/" + settings.Version, Observe: metrics.observe})
+	}
 	if config.Events.Enabled {
 		e.recorder, err = nodeevents.New(config.Events, nodeevents.Options{
 			Clock: settings.Clock, Logger: settings.Logger, Meter: settings.Meter, ID: settings.ID, Node: settings.Node,
