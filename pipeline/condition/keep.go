@@ -26,14 +26,15 @@ func (s *Store) Keep(during func()) pipeline.Encode {
 	if during != nil {
 		defer during()
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.state == nil {
 		return func() ([]byte, error) { return json.Marshal(kept{}) }
 	}
 	now := kept{State: s.state.Clone()}
 	if s.journal != nil {
 		now.Journal = s.journal.keep()
+		s.journalKept = true
 	}
 	return func() ([]byte, error) { return json.Marshal(now) }
 }
@@ -79,7 +80,7 @@ func (s *Store) begin(book *Book, now Now) {
 		s.state = NewState(s.options.Node, book, now)
 	case resumed.Journal != nil && s.options.ExpectSeed:
 		s.state = resumed.State
-		s.journal = resumed.Journal.journal(book)
+		s.journal, s.journalKept = resumed.Journal.journal(book), true
 		restart := &Restart{}
 		out := s.state.Step(book, restart, now)
 		s.journal.Note(restart, book, now, &out)
