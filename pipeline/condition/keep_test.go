@@ -250,6 +250,7 @@ func TestResumeRefusesWhatNoStoreHasWritten(t *testing.T) {
 		`{"state": {"node": "node-1"}, "journal": {"start": {}, "entries": [{}]}}`:                           "entry 0 holds nothing",
 		`{"state": {"node": "node-1"}, "journal": {"start": {}, "entries": [{"match": {}}]}}`:                "a match of nothing",
 		`{"state": {"node": "node-1"}, "journal": {"start": {}, "entries": [{"verdict": {"Problem": {}}}]}}`: "a verdict on nothing",
+		`{"state": {"node": "node-1"}, "causes": [{"list": [null]}]}`:                                        "a cause is nothing",
 	} {
 		require.ErrorContains(t, newUnconfigured().Resume([]byte(text)), want, text)
 	}

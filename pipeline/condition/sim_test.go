@@ -348,7 +348,7 @@ func (w *world) save() {
 		now.Journal = w.journal.keep()
 		w.saved.twin, w.saved.twinSent = w.twin.Clone(), slices.Clone(w.twinSent)
 	}
-	text, err := json.Marshal(now)
+	text, err := encodeKept(&now)
 	if err != nil {
 		w.broken = err
 	}
