@@ -21,6 +21,9 @@ type Config struct {
 	HeartbeatPeriod time.Duration `yaml:"heartbeat_period"`
 	// NodeConditions tells whether the Node's conditions are written.
 	NodeConditions bool `yaml:"node_conditions"`
+	// DroppedConditions says what becomes of conditions on the Node that a reload no
+	// longer declares.
+	DroppedConditions DroppedConditions `yaml:"dropped_conditions"`
 	// Events says which Events are written.
 	Events nodeevents.Config `yaml:"events"`
 }
@@ -31,6 +34,24 @@ type WaitConfig struct {
 	Interval time.Duration `yaml:"interval"`
 	// Timeout is after how long a warning is logged; it is tried on.
 	Timeout time.Duration `yaml:"timeout"`
+}
+
+// DroppedConditions is what becomes of conditions that are no longer declared.
+type DroppedConditions string
+
+// The choices.
+const (
+	// DropDelete removes them from the Node.
+	DropDelete DroppedConditions = "delete"
+	// DropLeave leaves them as they are, and forgets them.
+	DropLeave DroppedConditions = "leave"
+)
+
+func (d DroppedConditions) validate() error {
+	if d != DropDelete && d != DropLeave {
+		return fmt.Errorf("%q is unknown: write %s or %s", d, DropDelete, DropLeave)
+	}
+	return nil
 }
 
 // The shortest times that can be configured: an API server serves thousands of
@@ -44,11 +65,12 @@ const (
 // node-problem-detector.
 func DefaultConfig() *Config {
 	return &Config{
-		APIServer:       apiserver.DefaultConfig(),
-		Wait:            WaitConfig{Interval: 5 * time.Second, Timeout: 5 * time.Minute},
-		HeartbeatPeriod: 5 * time.Minute,
-		NodeConditions:  true,
-		Events:          nodeevents.DefaultConfig(),
+		APIServer:         apiserver.DefaultConfig(),
+		Wait:              WaitConfig{Interval: 5 * time.Second, Timeout: 5 * time.Minute},
+		HeartbeatPeriod:   5 * time.Minute,
+		NodeConditions:    true,
+		DroppedConditions: DropDelete,
+		Events:            nodeevents.DefaultConfig(),
 	}
 }
 
@@ -67,6 +89,7 @@ func (c *Config) Validate() error {
 		pipeline.At("wait.timeout", negative),
 		pipeline.At("heartbeat_period", atLeast(c.HeartbeatPeriod, minHeartbeatPeriod, "5m")),
 		pipeline.At("node_conditions", idle),
+		pipeline.At("dropped_conditions", c.DroppedConditions.validate()),
 		pipeline.At("events", c.Events.Validate()),
 	)
 }
