@@ -104,7 +104,7 @@ func (a *agent) makeStore() error {
 	const scope = "github.com/otelnpd/otelnpd/pipeline/condition"
 	a.store = condition.NewStore(condition.Options{
 		Clock: a.options.clock, Boot: a.options.boot, Node: a.options.node, Logger: a.logger,
-		ExpectSeed: writesNode(a.options.config), Keeping: a.keeping(),
+		ExpectSeed: writesNode(a.options.config), Keeping: a.keeping(), Sync: a.syncSoon,
 	})
 	if err := a.store.RegisterMetrics(a.telemetry.NPDMeters().Meter(scope)); err != nil {
 		return fmt.Errorf("make the problem metrics: %w", err)

@@ -121,6 +121,20 @@ func (a *agent) capture() (map[string]pipeline.Encode, error) {
 	return sections, err
 }
 
+// soon is how long the Node waits to be told until the state is on disk, where it
+// must be first.
+const soon = time.Second
+
+// syncSoon waits until all that has happened is on disk, but not for long: a disk
+// that fails is itself worth reporting.
+func (a *agent) syncSoon() {
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	if err := a.writer.Load().Sync(ctx); err != nil && !errors.Is(err, state.ErrMemory) {
+		a.logger.Debug("the Node is told before the state is on disk", "error", err)
+	}
+}
+
 // syncLimit is how long an operator waits for what he has ordered to be on disk.
 const syncLimit = 5 * time.Second
 

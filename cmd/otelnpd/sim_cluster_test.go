@@ -184,9 +184,6 @@ func (a simAPI) WriteEvent(ctx context.Context, event *corev1.Event) error {
 	return err
 }
 
-// Close has nothing to close.
-func (simAPI) Close() {}
-
 // simConsole is the standard output. What was written before the process is killed
 // stays, a torn line too.
 type simConsole struct{ life *simLife }

@@ -14,6 +14,9 @@ func (m *step) advanceBoot() {
 		m.s.Boots = m.s.Boots[1:]
 	}
 	m.s.Boot = BootSpan(m.now.Current)
+	for _, t := range m.book.types {
+		m.unpin(t, m.s.Types[t.Name]) // no line of the boot before comes any more
+	}
 }
 
 // newBoot ends every cause of earlier boots, whatever clears it, but latched

@@ -21,14 +21,21 @@ func (c *Causes) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &list); err != nil {
 		return err
 	}
-	*c = Causes{}
+	made, err := causesOf(list)
+	*c = made
+	return err
+}
+
+// causesOf puts causes under their keys.
+func causesOf(list []*Cause) (Causes, error) {
+	made := make(Causes, len(list))
 	for _, cause := range list {
 		if cause == nil {
-			return errors.New("a cause is nothing")
+			return nil, errors.New("a cause is nothing")
 		}
-		(*c)[cause.Key] = cause
+		made[cause.Key] = cause
 	}
-	return nil
+	return made, nil
 }
 
 // sorted returns all causes in the order of their keys.

@@ -15,6 +15,21 @@ import (
 type kept struct {
 	State   *State       `json:"state"`
 	Journal *keptJournal `json:"journal,omitempty"`
+	// Causes are those of the state.
+	Causes []keptCauses `json:"causes,omitempty"`
+}
+
+// read reads what encodeKept has written.
+func (k *kept) read(text []byte) error {
+	if err := json.Unmarshal(text, k); err != nil {
+		return err
+	}
+	causes := k.Causes
+	k.Causes = nil
+	if k.State == nil {
+		return nil
+	}
+	return k.State.attach(causes)
 }
 
 // Keep returns the writer of what must survive a restart, as it stands now. No
@@ -26,23 +41,24 @@ func (s *Store) Keep(during func()) pipeline.Encode {
 	if during != nil {
 		defer during()
 	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.state == nil {
 		return func() ([]byte, error) { return json.Marshal(kept{}) }
 	}
 	now := kept{State: s.state.Clone()}
 	if s.journal != nil {
 		now.Journal = s.journal.keep()
+		s.journalKept = true
 	}
-	return func() ([]byte, error) { return json.Marshal(now) }
+	return func() ([]byte, error) { return encodeKept(&now) }
 }
 
 // Resume makes the store begin from what was kept, at the first [Store.Configure].
 // An error means that it begins with nothing.
 func (s *Store) Resume(text []byte) error {
 	var resumed kept
-	if err := json.Unmarshal(text, &resumed); err != nil {
+	if err := resumed.read(text); err != nil {
 		return fmt.Errorf("read the state of the conditions: %w", err)
 	}
 	if resumed.State == nil {
@@ -79,7 +95,7 @@ func (s *Store) begin(book *Book, now Now) {
 		s.state = NewState(s.options.Node, book, now)
 	case resumed.Journal != nil && s.options.ExpectSeed:
 		s.state = resumed.State
-		s.journal = resumed.Journal.journal(book)
+		s.journal, s.journalKept = resumed.Journal.journal(book), true
 		restart := &Restart{}
 		out := s.state.Step(book, restart, now)
 		s.journal.Note(restart, book, now, &out)
@@ -154,7 +170,7 @@ func Summarize(text []byte) (Summary, error) {
 		return s, nil
 	}
 	var k kept
-	if err := json.Unmarshal(text, &k); err != nil {
+	if err := k.read(text); err != nil {
 		return s, err
 	}
 	if k.State == nil {

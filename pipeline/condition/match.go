@@ -19,6 +19,9 @@ func (m *step) match(in *Match) {
 	m.out.Silenced = m.silenced(rule.ID, order)
 	if rule.on == nil || m.out.Silenced {
 		m.event(rule, in, order)
+		if m.out.Silenced && rule.on != nil {
+			m.out.trace = traceChange // the line has been seen
+		}
 		return
 	}
 	if m.seen(rule, &in.Occurrence) {

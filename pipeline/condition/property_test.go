@@ -31,7 +31,7 @@ type scene struct {
 
 func scenes() []scene {
 	fromMessage := instanceOf("on ")
-	restarts := []op{{do: "crash"}, {do: "lose"}, {do: "lose late"}}
+	restarts := []op{{do: "crash"}, {do: "lose"}, {do: "lose late"}, {do: "crash late"}}
 	add := func(ops ...op) []op { return append(ops, restarts...) }
 	list := []scene{
 		{"two rules cleared by boot", func() *Config {
@@ -105,12 +105,22 @@ func scenes() []scene {
 			}}
 		}, []string{""}, add(
 			op{do: "match", rule: "a"}, op{do: "recovery", rule: "a"}, op{do: "match", rule: "b"}, op{do: "reload"}, op{do: "save"}, op{do: "reboot"},
+			op{do: "upgrade"}, op{do: "upgrade late"},
 		), func() *Config {
 			return &Config{Hash: "two", Types: []Type{{Name: "T"}}, Rules: []Rule{
 				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByRecovery}}, {ID: "c", Condition: "T", Reason: "C"},
 			}}
 		}, nil},
 	}
+	list = append(list, scene{"silences", func() *Config {
+		return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+			{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByRecovery}}, {ID: "b", Condition: "T", Reason: "B"},
+		}}
+	}, []string{""}, []op{
+		{do: "match", rule: "a"}, {do: "match", rule: "b"}, {do: "recovery", rule: "a"}, {do: "pass", s: 8},
+		{do: "silence", rule: "a", s: 5}, {do: "silence", rule: "b", s: 60}, {do: "unsilence", rule: "b"},
+		{do: "save"}, {do: "crash"}, {do: "crash late"}, {do: "reboot"},
+	}, nil, nil})
 	for _, receivers := range [][]string{{"kmsg", "journal"}, {"journal", "kmsg"}} {
 		list = append(list, scene{"two sources, " + receivers[0] + " first", func() *Config {
 			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{

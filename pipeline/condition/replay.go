@@ -182,7 +182,7 @@ func sizeOf(in Input) int {
 // state as it would be now and all that an early seed would have brought about.
 func (j *Journal) Seed(seed *Seed, book *Book, now Now) (*State, Outcome) {
 	s := j.start.Clone()
-	all := s.Step(j.book, seed, j.now)
+	all := s.Step(j.book, seed.asOf(j.now.Current.ID, now.Current.ID), j.now)
 	for _, e := range j.entries {
 		if e.in != nil {
 			all.add(s.Step(e.book, e.in, e.now))
@@ -190,6 +190,22 @@ func (j *Journal) Seed(seed *Seed, book *Book, now Now) (*State, Outcome) {
 	}
 	all.add(s.Step(book, &Tick{}, now))
 	return s, all
+}
+
+// asOf is the seed as it would have been read at the start, if the node has
+// rebooted since: nobody had told of that boot then.
+func (in *Seed) asOf(start, current string) *Seed {
+	if start == current {
+		return in
+	}
+	then := *in
+	if then.Marker == current {
+		then.Marker = ""
+	}
+	if then.NodeBootID == current {
+		then.NodeBootID = ""
+	}
+	return &then
 }
 
 func (o *Outcome) add(more Outcome) {

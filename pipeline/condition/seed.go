@@ -146,7 +146,7 @@ func (m *step) seedProblem(t *bookType, ts *TypeState, node *NodeCondition, at p
 	if !sameTime {
 		m.endOlder(ts, at)
 	}
-	key, rule := m.explain(t, node.Reason, message)
+	key, rule := m.explain(t, ts, node.Reason, message)
 	unnamed := rule == nil && node.Reason == ReasonEarlierCauses
 	if held := ts.Causes[Key{Rule: key.Rule, Instance: key.Instance}]; !unnamed && (held == nil || held.State != pipeline.StateProblem) {
 		m.restore(ts, rule, key, node, message, at, pipeline.StateProblem)
@@ -231,7 +231,7 @@ func (m *step) seedUnknown(t *bookType, ts *TypeState, node *NodeCondition, at p
 		return
 	}
 	message, _ := withoutMore(node.Message)
-	key, rule := m.explain(t, node.Reason, message)
+	key, rule := m.explain(t, ts, node.Reason, message)
 	if rule != nil && !rule.Level {
 		key, rule = Key{Rule: RestoredRule, FromNode: true}, nil
 	}
@@ -256,8 +256,9 @@ func (m *step) seedHealthy(t *bookType, ts *TypeState, at pipeline.Order) {
 
 // explain finds the rule that has the Node's reason, and the instance whose
 // message it is. Of several rules the first one in file order whose message it
-// is, else the first one.
-func (m *step) explain(t *bookType, reason, message string) (Key, *bookRule) {
+// is, else the first one. Where no rule has it any more, a cause that a rule left
+// behind may be it, until the reload that follows ends it.
+func (m *step) explain(t *bookType, ts *TypeState, reason, message string) (Key, *bookRule) {
 	var found *bookRule
 	for _, rule := range t.havingReason(reason) {
 		if found == nil {
@@ -271,9 +272,20 @@ func (m *step) explain(t *bookType, reason, message string) (Key, *bookRule) {
 		}
 	}
 	if found == nil {
-		return Key{Rule: RestoredRule, FromNode: true}, nil
+		return ts.leftBehind(reason, message), nil
 	}
 	return Key{Rule: found.ID, FromNode: !found.Level}, found
+}
+
+// leftBehind returns the cause that shows a reason and a message, or else the key
+// of one that nothing explains.
+func (ts *TypeState) leftBehind(reason, message string) Key {
+	for _, c := range ts.Causes.sorted() {
+		if c.active() && c.Reason == reason && c.Message == message {
+			return c.Key
+		}
+	}
+	return Key{Rule: RestoredRule, FromNode: true}
 }
 
 // havingReason returns the rules that give a reason, then those that gave it

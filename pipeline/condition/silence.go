@@ -94,7 +94,8 @@ func (m *step) endSilences() {
 	})
 }
 
-// carrySilences lets silences go on in another boot, for what was left of them.
+// carrySilences lets silences go on in another boot, for what is left of them. One
+// that has ended meanwhile still covers what happened before it did.
 func (m *step) carrySilences() {
 	maps.DeleteFunc(m.s.Silences, func(_ string, silence *Silence) bool {
 		if silence.Boot == m.s.Boot.ID {
@@ -102,7 +103,7 @@ func (m *step) carrySilences() {
 		}
 		left := min(silence.End.Sub(m.now.Wall), silence.Until-silence.From)
 		silence.Boot, silence.From, silence.Until = m.s.Boot.ID, 0, m.now.Boot+left
-		return left <= 0
+		return silence.Until <= 0
 	})
 }
 

@@ -2,6 +2,7 @@ package condition
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -41,11 +42,13 @@ type world struct {
 	cleared   map[string]bool // types that an operator cleared in this boot
 	wallMoved bool            // in this boot, or since the Node was told
 	movedIn   int
-	rebooted  bool // since the agent ran
-	degraded  bool // the source kmsg
-	troubled  bool // it was degraded in this boot
-	reloaded  bool // in this boot
-	stopAt    int  // the line of the backlog before which the agent is killed
+	rebooted  bool  // since the agent ran
+	degraded  bool  // the source kmsg
+	troubled  bool  // it was degraded in this boot
+	reloaded  bool  // in this boot
+	stopAt    int   // the line of the backlog before which the agent is killed
+	hushed    bool  // a line was silenced in this boot
+	broken    error // of writing the state
 
 	// The agent.
 	s        *State
@@ -56,8 +59,11 @@ type world struct {
 	saved    *cut
 	twin     *State // has had the seed early while the agent waits for it
 	twinSent []pipeline.UID
-	unsure   map[string]bool // types of which the agent cannot know everything
-	blind    map[string]bool // of these, those whose problems nobody can know any more
+	// twinDiffers is set where the twin has known other configurations than the agent.
+	twinDiffers bool
+	quiet       map[string]float64 // until when a rule is silenced
+	unsure      map[string]bool    // types of which the agent cannot know everything
+	blind       map[string]bool    // of these, those whose problems nobody can know any more
 
 	// The API.
 	node      map[string]NodeCondition
@@ -73,10 +79,22 @@ type logged struct {
 	rule string
 }
 
+// cut is what was written down, as it was: the state is text.
 type cut struct {
-	state  *State
+	text   []byte
 	read   int
 	outbox []pipeline.UID
+	// twin is the reference of an agent that waits for the Node.
+	twin     *State
+	twinSent []pipeline.UID
+}
+
+func (c *cut) resume(node string) *kept {
+	store := NewStore(Options{Node: node})
+	if err := store.Resume(c.text); err != nil {
+		return nil
+	}
+	return store.resumed
 }
 
 func newWorld(book, other *Book, instances []string, eager bool, receivers ...string) *world {
@@ -85,7 +103,7 @@ func newWorld(book, other *Book, instances []string, eager bool, receivers ...st
 	}
 	w := &world{
 		book: book, other: other, instances: instances, eager: eager, receivers: receivers, abs: 100, start: 100,
-		checks: map[string]pipeline.State{}, cleared: map[string]bool{}, unsure: map[string]bool{}, timeFrom: map[string]float64{}, blind: map[string]bool{},
+		checks: map[string]pipeline.State{}, quiet: map[string]float64{}, cleared: map[string]bool{}, unsure: map[string]bool{}, timeFrom: map[string]float64{}, blind: map[string]bool{},
 		node: map[string]NodeCondition{}, delivered: map[pipeline.UID]bool{},
 	}
 	w.s = NewState("node-1", book, w.now())
@@ -165,21 +183,30 @@ func (w *world) apply(o op) error {
 			return err
 		}
 	case "reload":
-		w.book, w.other = w.other, w.book
-		w.reloaded = true
-		rules := map[string]bool{}
-		for id := range w.book.byRule {
-			rules[id] = true
-		}
-		w.facts = append(w.facts, fact{kind: "reload", at: w.abs, rules: rules})
+		w.swapBooks()
 		if err := w.input(&Reload{}); err != nil {
 			return err
 		}
 		w.save() // a reload forces a state write
+	case "silence":
+		w.quiet[o.rule] = w.abs + o.s
+		if err := w.input(&SilenceRule{Rule: o.rule, For: seconds(o.s)}); err != nil {
+			return err
+		}
+		w.save() // answered after its state write
+	case "unsilence":
+		w.quiet[o.rule] = min(w.quiet[o.rule], w.abs)
+		if err := w.input(&UnsilenceRule{Rule: o.rule}); err != nil {
+			return err
+		}
+		w.save()
 	case "patch":
 		return w.patch()
 	case "deliver":
 		w.deliver()
+	case "upgrade", "upgrade late":
+		w.swapBooks()
+		return w.restart(true, o.do == "upgrade late")
 	case "crash", "lose", "lose late", "crash late":
 		return w.restart(o.do == "crash" || o.do == "crash late", o.do == "lose late" || o.do == "crash late")
 	case "lose twice":
@@ -203,6 +230,17 @@ func (w *world) apply(o op) error {
 	return nil
 }
 
+// swapBooks brings the other configuration.
+func (w *world) swapBooks() {
+	w.book, w.other = w.other, w.book
+	w.reloaded = true
+	rules := map[string]bool{}
+	for id := range w.book.byRule {
+		rules[id] = true
+	}
+	w.facts = append(w.facts, fact{kind: "reload", at: w.abs, rules: rules})
+}
+
 func (w *world) line(o op, match bool) error {
 	rule := w.book.byRule[o.rule]
 	if rule == nil {
@@ -223,7 +261,11 @@ func (w *world) line(o op, match bool) error {
 	occurrence := Occurrence{Order: order, Time: w.now().Wall, Receiver: o.from, Problem: &pipeline.Problem{
 		UID: uid, Rule: o.rule, Condition: rule.Condition, Reason: rule.Reason, Message: "on " + o.instance, Instance: o.instance, State: state, Count: 1,
 	}}
-	w.facts = append(w.facts, fact{kind: kind, rule: o.rule, instance: o.instance, at: w.abs, uid: uid})
+	if match && w.abs <= w.quiet[o.rule] {
+		w.hushed = true
+	} else {
+		w.facts = append(w.facts, fact{kind: kind, rule: o.rule, instance: o.instance, at: w.abs, uid: uid})
+	}
 	in := Input(&Match{occurrence})
 	if !match {
 		in = &Recovery{occurrence}
@@ -300,10 +342,17 @@ func eventsOf(out Outcome) []pipeline.UID {
 }
 
 func (w *world) save() {
+	now := kept{State: w.s.Clone()}
+	w.saved = &cut{read: w.read, outbox: append([]pipeline.UID(nil), w.outbox...)}
 	if w.journal != nil {
-		return
+		now.Journal = w.journal.keep()
+		w.saved.twin, w.saved.twinSent = w.twin.Clone(), slices.Clone(w.twinSent)
 	}
-	w.saved = &cut{w.s.Clone(), w.read, append([]pipeline.UID(nil), w.outbox...)}
+	text, err := encodeKept(&now)
+	if err != nil {
+		w.broken = err
+	}
+	w.saved.text = text
 }
 
 // patch tells the Node, if that is allowed yet.
@@ -352,13 +401,22 @@ func (w *world) restart(withState, late bool) error {
 	w.judgeLoss(withState)
 	w.journal = nil
 	if withState && w.saved != nil {
-		w.s, w.read = w.saved.state.Clone(), w.saved.read
+		resumed := w.saved.resume("node-1")
+		if resumed == nil || w.broken != nil {
+			return fmt.Errorf("the state that was written cannot be read: %s (%w)", w.saved.text, w.broken)
+		}
+		w.s, w.read = resumed.State, w.saved.read
 		w.outbox = append([]pipeline.UID(nil), w.saved.outbox...)
+		if resumed.Journal != nil {
+			return w.waitOn(resumed, late)
+		}
 		w.s.Begin(w.book, w.now())
 	} else {
 		w.s, w.read, w.outbox, w.saved = NewState("node-1", w.book, w.now()), 0, nil, nil
+		clear(w.quiet)
 	}
 	w.s.Step(w.book, &Receivers{IDs: w.receivers}, w.now())
+	w.twinDiffers = false
 	if late {
 		w.journal, w.twin = NewJournal(w.s, w.book, w.now()), w.s.Clone()
 		w.twinSent = eventsOf(w.twin.Step(w.book, w.seed(), w.now()))
@@ -366,6 +424,28 @@ func (w *world) restart(withState, late bool) error {
 		return fmt.Errorf("seed: %w", err)
 	}
 	return w.goOn()
+}
+
+// waitOn lets an agent go on that had waited for the Node when it was killed.
+func (w *world) waitOn(resumed *kept, late bool) error {
+	w.journal = resumed.Journal.journal(w.book)
+	w.twin, w.twinSent = w.saved.twin.Clone(), slices.Clone(w.saved.twinSent)
+	// The journal is judged anew by one configuration alone.
+	w.twinDiffers = resumed.Journal.Start.ConfigHash != w.book.hash ||
+		slices.ContainsFunc(resumed.Journal.Entries, func(e keptEntry) bool { return e.Reload != nil })
+	for _, t := range w.book.types {
+		newStep(w.twin, w.book, w.now()).declare(t)
+	}
+	if err := w.input(&Restart{}); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	if err := w.input(&Receivers{IDs: w.receivers}); err != nil {
+		return fmt.Errorf("receivers: %w", err)
+	}
+	if late {
+		return w.goOn()
+	}
+	return errors.Join(w.goOn(), w.lateSeed())
 }
 
 // goOn judges what has become different while the agent was away, as a store does
@@ -380,6 +460,7 @@ func (w *world) goOn() error {
 		if err := w.input(&Reload{}); err != nil {
 			return fmt.Errorf("new configuration: %w", err)
 		}
+		w.save() // a reload forces a state write
 	}
 	return w.catchUp()
 }
@@ -455,14 +536,17 @@ func (w *world) lateSeed() error {
 	}
 	s, out := w.journal.Seed(w.seed(), w.book, w.now())
 	w.twinSent = append(w.twinSent, eventsOf(w.twin.Step(w.book, &Tick{}, w.now()))...)
-	if got := eventsOf(out); !slices.Equal(got, w.twinSent) {
+	if got := eventsOf(out); !w.twinDiffers && !slices.Equal(got, w.twinSent) {
 		return fmt.Errorf("late: Events %v, early: %v", got, w.twinSent)
 	}
-	if late, early := essence(s), essence(w.twin); late != early {
+	if late, early := essence(s), essence(w.twin); !w.twinDiffers && late != early {
 		return fmt.Errorf("late and early differ:\n%s\n%s", late, early)
 	}
 	w.s, w.journal = s, nil
 	w.outbox = append(w.outbox, eventsOf(out)...)
+	if w.saved != nil && w.saved.twin != nil {
+		w.save() // before the Node is told anything: it would be another then
+	}
 	return w.tellEagerly()
 }
 
@@ -500,7 +584,9 @@ func (w *world) judgeLoss(withState bool) {
 			w.unsure[t.Name], w.blind[t.Name] = false, false
 		}
 		switch {
-		case w.troubled && t.hasTTL && !w.rebooted, (lost || w.journal != nil) && w.reloaded && !w.rebooted:
+		case w.troubled && t.hasTTL && !w.rebooted, (missing || w.journal != nil) && w.reloaded && !w.rebooted:
+			w.unsure[t.Name], w.blind[t.Name] = true, true
+		case lost && w.hushed && !w.rebooted: // what was silenced comes again
 			w.unsure[t.Name], w.blind[t.Name] = true, true
 		case w.wallMoved:
 			w.unsure[t.Name], w.blind[t.Name] = true, true
@@ -514,7 +600,7 @@ func (w *world) judgeLoss(withState bool) {
 		}
 	}
 	if w.rebooted {
-		w.rebooted, w.reloaded, w.troubled = false, false, w.degraded
+		w.rebooted, w.reloaded, w.troubled, w.hushed = false, false, w.degraded, false
 		clear(w.cleared)
 	}
 }

@@ -34,6 +34,9 @@ type Options struct {
 	ExpectSeed bool
 	// Keeping is told of changes in what [Store.Keep] returns.
 	Keeping pipeline.Keeping
+	// Sync writes down what Keep returns, and waits for that as long as it is
+	// prudent; nil: nothing is written down.
+	Sync func()
 }
 
 // Store is the one holder of the conditions' state. Processors, timers, the
@@ -62,6 +65,9 @@ type Store struct {
 	settled chan struct{}
 	// expected is set once the receivers are known.
 	expected bool
+	// journalKept is set once a journal may have been written down; unwritten while
+	// the state after it is not.
+	journalKept, unwritten bool
 	// wentOn is set once what has changed while the agent was away is judged.
 	wentOn bool
 }
@@ -240,7 +246,7 @@ func (s *Store) settle() {
 	select {
 	case <-s.settled:
 	default:
-		if s.journal == nil && s.expected && s.state.Settled() {
+		if s.journal == nil && !s.unwritten && s.expected && s.state.Settled() {
 			close(s.settled)
 		}
 	}
@@ -253,6 +259,30 @@ func (s *Store) Settled() <-chan struct{} { return s.settled }
 // Seed gives the store what the Node says of its conditions, early or late. It
 // is called once.
 func (s *Store) Seed(ctx context.Context, seed Seed) error {
+	err := s.takeSeed(ctx, seed)
+	s.writeAfterSeed()
+	return err
+}
+
+// writeAfterSeed has the state written down in which the Node is known, before the
+// Node is told anything, if one had been written in which it was not: an agent that
+// is killed in between would judge by what the Node says then as if it had said so
+// before.
+func (s *Store) writeAfterSeed() {
+	s.mu.Lock()
+	unwritten := s.unwritten
+	s.mu.Unlock()
+	if !unwritten {
+		return
+	}
+	s.options.Sync()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unwritten = false
+	s.settle()
+}
+
+func (s *Store) takeSeed(ctx context.Context, seed Seed) error {
 	s.input.Lock()
 	defer s.input.Unlock()
 	if s.book == nil {
@@ -283,6 +313,7 @@ func (s *Store) replay(seed *Seed, now Now) Outcome {
 	}
 	s.problems.note(s.book, &out)
 	s.journal, s.told = nil, told{}
+	s.unwritten = s.journalKept && s.options.Sync != nil
 	s.options.Keeping.Changed()
 	s.settle()
 	return out

@@ -21,7 +21,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var boot = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+var (
+	boot    = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	discard = slog.New(slog.DiscardHandler)
+)
 
 func config() *condition.Config {
 	return &condition.Config{

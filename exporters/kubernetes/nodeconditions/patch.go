@@ -27,6 +27,9 @@ func (p *Patcher) wanted() content {
 			c.conditions = append(c.conditions, acceptable(one))
 		}
 	}
+	if p.config.LeaveDropped {
+		return c
+	}
 	for _, name := range p.options.Conditions.Deletions() {
 		// A reload may have come between the two.
 		if !declared[name] && !condition.IsReserved(name) {
@@ -45,6 +48,17 @@ func (p *Patcher) pending() bool {
 	}
 	wanted := p.wanted()
 	return len(wanted.deletions) > 0 || !slices.EqualFunc(wanted.conditions, p.accepted.conditions, same)
+}
+
+// leaveDropped has the types forgotten that stay on the Node.
+func (p *Patcher) leaveDropped() {
+	if !p.config.Write || !p.config.LeaveDropped {
+		return
+	}
+	for _, name := range p.options.Conditions.Deletions() {
+		p.options.Logger.Info("a condition that is no longer declared stays on the Node", "condition", name)
+		p.options.Conditions.NoteDeleted(name)
+	}
 }
 
 func same(a, b pipeline.Condition) bool {
@@ -95,7 +109,7 @@ func (p *Patcher) patch(ctx context.Context, c content) error {
 		return err
 	}
 	p.accepted = c
-	p.metrics.notePatched(now) //nolint:contextcheck // counting needs no context
+	p.metrics.notePatched(now)
 	for _, one := range c.conditions {
 		p.options.Conditions.NotePatched(one)
 	}
@@ -121,6 +135,7 @@ func (p *Patcher) Flush(ctx context.Context) error {
 	default:
 		return nil
 	}
+	p.leaveDropped()
 	if p.uid == "" || p.lost || !p.pending() {
 		return nil
 	}

@@ -46,6 +46,17 @@ func (b Budget) bucket() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(float64(b.PerMinute)/time.Minute.Seconds()), b.Burst)
 }
 
+// bucketWith is a bucket that had so many tokens at a time.
+func (b Budget) bucketWith(tokens float64, boot time.Duration) *rate.Limiter {
+	bucket := b.bucket()
+	missing := float64(b.Burst) - max(0, min(tokens, float64(b.Burst)))
+	// Whole tokens alone can be taken: that was so long before.
+	whole := math.Ceil(missing)
+	before := time.Duration((whole - missing) / float64(bucket.Limit()) * float64(time.Second))
+	bucket.AllowN(onClock(boot-before), int(whole))
+	return bucket
+}
+
 // take takes a token of both buckets, or none.
 func (b *budget) take(boot time.Duration, c claim) bool {
 	return b.wait(boot, c) == 0 && b.total.AllowN(onClock(boot), 1) && b.bucket(boot, c.reason).AllowN(onClock(boot), 1)

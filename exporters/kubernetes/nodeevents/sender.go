@@ -31,8 +31,9 @@ func (r *Recorder) Run(ctx context.Context) {
 }
 
 // Drain closes the recorder and writes what is left, as far as ctx lets, without
-// regard to budgets. What cannot be written is counted as suppressed, and is an
-// error. It is called once Run has returned.
+// regard to budgets. What cannot be written is kept where that outlives the agent;
+// else it is counted as suppressed, and is an error. It is called once Run has
+// returned.
 //
 //nolint:contextcheck // counting needs no context
 func (r *Recorder) Drain(ctx context.Context) error {
@@ -43,6 +44,13 @@ func (r *Recorder) Drain(ctx context.Context) error {
 			break
 		}
 		r.deliver(ctx, d)
+	}
+	defer r.Retire()
+	if r.options.Keeping.Durable {
+		if left := r.waiting(); left > 0 {
+			r.options.Logger.Info(fmt.Sprintf("%d occurrences are kept for the next start", left))
+		}
+		return nil
 	}
 	if left := r.abandon(); left > 0 {
 		return fmt.Errorf("%d occurrences could not be told by Kubernetes Events before the end", left)
@@ -62,6 +70,12 @@ func (r *Recorder) settle(d *delivery, v verdict) {
 	defer r.mu.Unlock()
 	r.ledger.settle(d, v)
 	r.changed()
+}
+
+func (r *Recorder) waiting() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ledger.pending
 }
 
 func (r *Recorder) abandon() int64 {
