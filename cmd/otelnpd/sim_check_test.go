@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -64,6 +65,15 @@ func (w *simWorld) checkPatches() {
 		if !slices.Contains(t.was, problem) {
 			w.fail("life %d told the Node that %s is %s (%s), and it was %v", patch.life, patch.condition.Type,
 				patch.condition.Status, patch.condition.Reason, t.was)
+		}
+	}
+}
+
+// tellCauses shows what holds the conditions.
+func (w *simWorld) tellCauses() {
+	if w.alive != nil && w.alive.agent != nil {
+		for _, view := range w.alive.agent.store.Views() {
+			fmt.Fprintf(w.logs, "CONDITION %+v\n", view)
 		}
 	}
 }

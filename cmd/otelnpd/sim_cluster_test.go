@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -67,6 +68,15 @@ func (c *simCluster) conditions() map[string]condition.NodeCondition {
 		all[name] = one
 	}
 	return all
+}
+
+// has tells which conditions the Node has.
+func (c *simCluster) has() map[string]bool {
+	types := map[string]bool{}
+	for name := range c.conditions() {
+		types[name] = true
+	}
+	return types
 }
 
 // simAPI is the cluster as one process reaches it.
@@ -144,6 +154,7 @@ func (a simAPI) PatchConditions(ctx context.Context, patch apiserver.Patch) (str
 		}
 	}
 	err := a.call(ctx, func(c *simCluster) {
+		fmt.Fprintf(a.life.world.logs, "PATCH %s %+v\n", a.life.world.stamp().age, patch)
 		for _, name := range patch.Delete {
 			delete(c.node, name)
 			c.patches = append(c.patches, simPatch{deleted: name, life: a.life.world.lives})

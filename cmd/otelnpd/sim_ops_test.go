@@ -93,6 +93,7 @@ func (w *simWorld) run(ops []simOp) error {
 		}
 		if w.fault != nil {
 			w.fault = fmt.Errorf("op %d (%s): %w", i, op, w.fault)
+			w.tellCauses()
 			break
 		}
 	}

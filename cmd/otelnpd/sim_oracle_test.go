@@ -294,6 +294,11 @@ func (o *simOracle) lose(first, lost uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.lossless = false
+	for name, t := range o.types {
+		if t.problem {
+			o.doubt(name) // causes that the Node counts and nobody names any more stay
+		}
+	}
 	for _, line := range o.lines[min(first, uint64(len(o.lines))):min(first+lost, uint64(len(o.lines)))] {
 		for _, uid := range line.uids {
 			o.maybe[uid] = true
@@ -399,14 +404,19 @@ func (o *simOracle) forgetful() {
 
 // begin tells that a process starts, with or without state. By the wall clock alone
 // nobody can tell what came after what the Node says, once it has stepped.
-func (o *simOracle) begin(stateless bool) {
+func (o *simOracle) begin(stateless bool, onNode map[string]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !stateless || !o.wallMove {
+	if !stateless {
 		return
 	}
-	for name := range o.types {
-		o.doubt(name)
+	for name, t := range o.types {
+		if o.wallMove {
+			o.doubt(name)
+		}
+		t.doubted = t.doubted || t.problem // whichever line confirms what the Node says makes its Event
+		// Without state and without the Node a status begins with the process.
+		t.timeKnown = t.timeKnown && onNode[name]
 	}
 }
 

@@ -144,8 +144,9 @@ func (w *simWorld) start() {
 	now := w.now()
 	boot := pipeline.Boot{ID: w.bootID(), Start: now.Wall.Add(-now.Boot)}
 	w.mu.Unlock()
-	w.oracle.begin(disk.File("state.json") == nil)
+	w.oracle.begin(disk.File("state.json") == nil, w.cluster.has())
 	w.setDisk(w.diskMode)
+	fmt.Fprintf(w.logs, "START life %d at %s on %s\n", w.lives, w.stamp().age, disk.File("state.json"))
 	made, err := newAgent(agentOptions{
 		config: w.load(), logger: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		clock: w, boot: boot, node: simNode, console: consoleTarget{writer: &simConsole{life}},
