@@ -37,6 +37,7 @@ type simPatch struct {
 	condition pipeline.Condition
 	deleted   string
 	life      int
+	sure      bool // the process hears of it
 }
 
 func newSimCluster(w *simWorld, seed uint64) *simCluster {
@@ -164,7 +165,7 @@ func (a simAPI) PatchConditions(ctx context.Context, patch apiserver.Patch) (str
 				Type: one.Type, Status: one.Status, Reason: one.Reason, Message: one.Message,
 				LastTransitionTime: one.LastTransitionTime, LastHeartbeatTime: patch.Heartbeat.UTC().Truncate(time.Second),
 			}
-			c.patches = append(c.patches, simPatch{condition: one, life: a.life.world.lives})
+			c.patches = append(c.patches, simPatch{condition: one, life: a.life.world.lives, sure: c.mode == "up"})
 		}
 	})
 	return simNodeUID, err

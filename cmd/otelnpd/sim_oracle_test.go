@@ -269,6 +269,11 @@ func (o *simOracle) boot(at simStamp) {
 	for _, t := range o.types {
 		t.timeKnown = t.timeKnown && t.changed <= o.aliveAt
 	}
+	for id, until := range o.quiet {
+		if o.wallMove && until > o.aliveAt {
+			o.maybe[id] = true // nobody was there when it ended, and the wall clock does not tell
+		}
+	}
 	late := map[string]bool{}
 	for name, t := range o.types {
 		late[name] = !t.timeKnown
@@ -285,7 +290,7 @@ func (o *simOracle) boot(at simStamp) {
 			t.unsure, t.timeKnown, t.textKnown = false, false, true
 		}
 	}
-	o.lines, o.settled, o.lossless, o.operated = nil, 0, true, false
+	o.lines, o.settled, o.lossless, o.operated = nil, 0, true, o.silences(at)
 }
 
 // lose tells of lines that were overwritten before a process could read them. An
@@ -445,6 +450,9 @@ func (o *simOracle) own(patch simPatch, now simStamp) {
 		return
 	}
 	name := patch.condition.Type
+	if !patch.sure {
+		return
+	}
 	delete(o.maybe, "owned "+name)
 	if _, known := o.owned[name]; !known {
 		o.owned[name] = now.age

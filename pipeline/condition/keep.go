@@ -47,6 +47,7 @@ func (s *Store) Keep(during func()) pipeline.Encode {
 		return func() ([]byte, error) { return json.Marshal(kept{}) }
 	}
 	now := kept{State: s.state.Clone()}
+	now.State.closeSilences(s.now())
 	if s.journal != nil {
 		now.Journal = s.journal.keep()
 		s.journalKept = true
@@ -182,7 +183,7 @@ func Summarize(text []byte) (Summary, error) {
 		}
 	}
 	for _, rule := range slices.Sorted(maps.Keys(k.State.Silences)) {
-		if silence := k.State.Silences[rule]; silence != nil {
+		if silence := k.State.Silences[rule]; silence != nil && !silence.End.IsZero() {
 			s.Silences = append(s.Silences, SilenceView{Rule: rule, Since: silence.Since, Until: silence.End})
 		}
 	}
