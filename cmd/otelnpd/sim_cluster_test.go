@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -64,11 +65,7 @@ func (c *simCluster) takePatches() []simPatch {
 func (c *simCluster) conditions() map[string]condition.NodeCondition {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := map[string]condition.NodeCondition{}
-	for name, one := range c.node {
-		all[name] = one
-	}
-	return all
+	return maps.Clone(c.node)
 }
 
 // has tells which conditions the Node has.

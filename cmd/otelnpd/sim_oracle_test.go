@@ -386,6 +386,7 @@ func (o *simOracle) loseState(onNode map[string]bool) {
 	defer o.mu.Unlock()
 	for _, name := range simTypes() {
 		o.maybe["owned "+name] = true // it is not known who has written them
+		delete(o.owned, name)
 	}
 	for name, t := range o.types {
 		t.textKnown = t.textKnown && !t.problem
@@ -412,6 +413,11 @@ func (o *simOracle) forgetful() {
 func (o *simOracle) begin(stateless bool, onNode map[string]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for _, t := range o.types {
+		if o.wallMove && t.problem { // nor which came last, and which of its lines the Node stands for
+			t.textKnown, t.doubted = false, true
+		}
+	}
 	if !stateless {
 		return
 	}

@@ -171,7 +171,7 @@ func (s *simSource) run(ctx context.Context, backlog uint64) {
 		}
 		if lost > 0 {
 			s.life.world.oracle.lose(reached.Next, lost)
-			records = append(records, s.lossRecord(reached.Next, lost))
+			records = append(records, s.lossRecord(reached.Next))
 			reached.Next += lost
 			reached.Complete = false
 		}
@@ -240,7 +240,7 @@ func (s *simSource) backlogEnd(at simPosition) pipeline.Record {
 	return record
 }
 
-func (s *simSource) lossRecord(at, lost uint64) pipeline.Record {
+func (s *simSource) lossRecord(at uint64) pipeline.Record {
 	record := s.stamped(at, pipeline.EventProblem)
 	record.Severity = log.SeverityWarn
 	record.Problem = &pipeline.Problem{

@@ -232,6 +232,7 @@ func (w *simWorld) reboot(powerLoss bool) {
 		w.disk = w.disk.PowerOff(w.chance.IntN)
 	}
 	w.oracle.pass(w.stamp())
+	w.checkPatches()
 	time.Sleep(30 * time.Second)
 	w.mu.Lock()
 	w.boots++
