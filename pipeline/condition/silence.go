@@ -29,8 +29,7 @@ type Silence struct {
 	Boot  string        `json:"boot"`
 	From  time.Duration `json:"from"`
 	Until time.Duration `json:"until"`
-	// Since and End are the same by the wall clock. End counts over a reboot; it is
-	// zero in what is kept of one that was over in its own boot.
+	// Since and End are the same by the wall clock. End counts over a reboot.
 	Since time.Time `json:"since"`
 	End   time.Time `json:"end"`
 	// RequestID is the operator's.
@@ -106,16 +105,6 @@ func (m *step) carrySilences() {
 		silence.Boot, silence.From, silence.Until = m.s.Boot.ID, 0, m.now.Boot+left
 		return silence.Until <= 0
 	})
-}
-
-// closeSilences sees to it that what is over by the boot clock does not come back
-// with another boot, whatever the wall clock then says.
-func (s *State) closeSilences(now Now) {
-	for _, silence := range s.Silences {
-		if silence.Boot == now.Current.ID && silence.Until <= now.Boot {
-			silence.End = time.Time{}
-		}
-	}
 }
 
 // SilenceView is a silence that is in force.
