@@ -135,6 +135,28 @@ func TestBudgetsGoOn(t *testing.T) {
 	})
 }
 
+// A reload of the budgets: what was spent is missing, what was added can be used.
+func TestBudgetsOfAnotherSize(t *testing.T) {
+	config := DefaultConfig()
+	config.PerReason, config.Total = Budget{Burst: 4, PerMinute: 6}, Budget{Burst: 40, PerMinute: 60}
+	l := ledgerFor(config)
+	for i := range 10 {
+		told(t, l, start, problemRecord(i, "IOError", fmt.Sprint("disk ", i), start))
+	}
+	require.Len(t, sent(l, start), 4)
+	text, err := l.snapshot(bootID, start.Boot).encode()
+	require.NoError(t, err)
+	for burst, want := range map[int]int{4: 0, 7: 3, 1: 0} {
+		config.PerReason.Burst = burst
+		next := resumed(t, text, config, l.maxBytes, start)
+		next.setNode("node-uid")
+		for i := range 10 {
+			told(t, next, start, problemRecord(100+i, "IOError", fmt.Sprint("another disk ", i), start))
+		}
+		require.Len(t, sent(next, start), want, "burst %d", burst)
+	}
+}
+
 func TestPaceGoesOn(t *testing.T) {
 	config := DefaultConfig()
 	config.PerReason, config.Total = Budget{1000, 1000}, Budget{Burst: 4, PerMinute: 6}
@@ -365,7 +387,7 @@ func TestResumeRefusesNonsense(t *testing.T) {
 func FuzzResume(f *testing.F) {
 	for _, text := range []string{
 		`{"series":[` + aSeries("") + `,` + aSeries(`,"ended":true`) + `],"recent":["00000000000000000000000000000001"]}`,
-		`{"boot_id":"` + bootID + `","at":9e18,"summed":-9223372036854775808,"pace":-1e300,"total":1e300,"reasons":[{"reason":"R","tokens":0.5}]}`,
+		`{"boot_id":"` + bootID + `","at":9e18,"summed":-9223372036854775808,"pace_spent":-1e300,"total_spent":1e300,"reasons":[{"reason":"R","spent":0.5}]}`,
 		`{"boot_id":"` + bootID + `","at":-9223372036854775808,"flood":{"causes":[1],"others":1,"from":"2026-01-02T03:04:05Z","to":"2026-01-02T03:04:05Z","began":9e18}}`,
 		`{"summary":{"causes":[1],"others":1,"from":"2026-01-02T03:04:05Z","to":"2026-01-02T03:04:05Z"},"outcomes":{"written":3,"strange":1}}`,
 	} {
