@@ -22,7 +22,8 @@ func same(*kubernetes.Config) {}
 // A reload while nothing gets through: what waits, and what comes between the two, is
 // told once, and the metrics are as if there had been one exporter.
 func TestHandOver(t *testing.T) {
-	simulate(t, func(t *testing.T, s *simulation) {
+	simulate(t, func(s *simulation) {
+		t := s.t
 		s.problem("told")
 		s.pass(time.Minute)
 		s.since()
@@ -66,7 +67,8 @@ func TestHandOver(t *testing.T) {
 }
 
 func TestHandOverToOneWithoutEvents(t *testing.T) {
-	simulate(t, func(t *testing.T, s *simulation) {
+	simulate(t, func(s *simulation) {
+		t := s.t
 		s.problem("told")
 		s.hang(true)
 		s.problem("waits")
@@ -85,7 +87,8 @@ func TestHandOverToOneWithoutEvents(t *testing.T) {
 }
 
 func TestEndWithKeeping(t *testing.T) {
-	simulate(t, func(t *testing.T, s *simulation) {
+	simulate(t, func(s *simulation) {
+		t := s.t
 		s.settings.Keeping.Durable = true
 		s.handOver(same, func() {})
 		s.pass(time.Minute)
@@ -108,7 +111,8 @@ func TestEndWithKeeping(t *testing.T) {
 }
 
 func TestShutdownBeforeStart(t *testing.T) {
-	simulate(t, func(t *testing.T, s *simulation) {
+	simulate(t, func(s *simulation) {
+		t := s.t
 		unstarted := s.create()
 		require.NoError(t, unstarted.Consume(t.Context(), []pipeline.Record{s.record("a")}))
 		require.ErrorContains(t, unstarted.Shutdown(t.Context()), "1 occurrences could not be told")
@@ -118,7 +122,8 @@ func TestShutdownBeforeStart(t *testing.T) {
 }
 
 func TestResumeRefuses(t *testing.T) {
-	simulate(t, func(t *testing.T, s *simulation) {
+	simulate(t, func(s *simulation) {
+		t := s.t
 		require.ErrorContains(t, s.create().Resume([]byte(`[]`)), "read what is kept of exporter kubernetes")
 		require.ErrorContains(t, s.create().Resume([]byte(`{"events":{"outcomes":{"written":-1}}}`)), "cannot be")
 		require.NoError(t, s.create().Resume([]byte(`{"later":1}`)))
@@ -133,8 +138,9 @@ func TestResumeRefuses(t *testing.T) {
 // exact count.
 func TestKills(t *testing.T) {
 	for seed := range uint64(30) {
-		simulate(t, func(t *testing.T, s *simulation) {
-			random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // for a test
+		simulate(t, func(s *simulation) {
+			t := s.t
+			random := rand.New(rand.NewPCG(seed, 1))
 			s.config.Events.PerReason, s.config.Events.Total = nodeevents.Budget{Burst: 10_000, PerMinute: 10_000}, nodeevents.Budget{Burst: 10_000, PerMinute: 10_000}
 			s.handOver(same, func() {})
 			want, kept, since := map[string]int32{}, s.kept(), []pipeline.Record(nil)
@@ -187,7 +193,8 @@ func TestReloadThatDropsACondition(t *testing.T) {
 		"one stays":  {kubernetes.DropLeave, 1, func(s *simulation) { s.ConditionsChanged() }, "PATCH Deadlock=False"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simulate(t, func(t *testing.T, s *simulation) {
+			simulate(t, func(s *simulation) {
+				t := s.t
 				s.handOver(func(config *kubernetes.Config) { config.DroppedConditions = tt.dropped }, func() {})
 				s.pass(time.Minute)
 				s.since()

@@ -139,7 +139,7 @@ type simulation struct {
 	line     uint64
 }
 
-func simulate(t *testing.T, f func(t *testing.T, s *simulation)) {
+func simulate(t *testing.T, f func(s *simulation)) {
 	t.Helper()
 	run := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -152,7 +152,7 @@ func simulate(t *testing.T, f func(t *testing.T, s *simulation)) {
 			require.NoError(t, errors.Join(s.Shutdown(context.Background()), s.store.Shutdown(context.Background())))
 		}()
 		s.start()
-		f(t, s)
+		f(s)
 	})
 }
 
@@ -308,7 +308,8 @@ func (s *simulation) figures() map[string]float64 {
 }
 
 func TestSimulatedAPI(t *testing.T) {
-	simulate(t, func(t *testing.T, s *simulation) {
+	simulate(t, func(s *simulation) {
+		t := s.t
 		require.Equal(t, []string{"GET", "PATCH Deadlock=False Slow=False"}, s.since())
 		s.problem("a")
 		s.match("hung", "TaskHung")
