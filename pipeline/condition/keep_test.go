@@ -399,3 +399,16 @@ func BenchmarkKeep(b *testing.B) {
 		}
 	})
 }
+
+func TestTransitionsWaitWhileTheSinksChange(t *testing.T) {
+	b := newBench(t)
+	b.publish(t)
+	b.HoldSinks()
+	require.NoError(t, b.Clear(t.Context(), "Deadlock", "r"))
+	b.match(t, "hung") // as a timer may act meanwhile
+	require.Len(t, b.sink.Records(), 2, "the old sink is told nothing more")
+	next := &pipelinetest.Sink{}
+	b.Publish(t.Context(), []pipeline.Consumer{next})
+	b.sink = next
+	require.Equal(t, []string{"snapshot Deadlock=True", "snapshot Slow=False", "activation Deadlock=True"}, b.transitions())
+}
