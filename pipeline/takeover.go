@@ -73,7 +73,7 @@ func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duratio
 	var faults []error
 	err := g.Hold(patience, func() {
 		swap(func() {
-			faults = g.succeed(from) //nolint:contextcheck // who is succeeded ends at once
+			faults = g.succeed(from) //nolint:contextcheck // what is handed over has no time, whatever ctx gives
 			faults = append(faults, g.startRest(ctx, slices.Concat(g.exporters, g.processors))...)
 		})
 	})

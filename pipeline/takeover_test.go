@@ -139,7 +139,7 @@ func (r *reload) tryBuild(previous *pipeline.Graph, pipelines ...string) (*pipel
 		name, stages, _ := strings.Cut(text, ": ")
 		parts := strings.Split(stages, "|")
 		list := func(i int, into map[pipeline.ID]pipeline.Config) (list []pipeline.ID) {
-			for _, word := range strings.Fields(parts[i]) {
+			for word := range strings.FieldsSeq(parts[i]) {
 				text, value, _ := strings.Cut(word, "=")
 				id, err := pipeline.ParseID(text)
 				require.NoError(r.t, err)
@@ -355,7 +355,7 @@ func TestNoBatchIsSplitBetweenGraphs(t *testing.T) {
 				return
 			default:
 			}
-			batch := pipelinetest.Lines(id, uint64(*n), fmt.Sprint(id, " ", *n)) //nolint:gosec // a small number
+			batch := pipelinetest.Lines(id, uint64(*n), fmt.Sprint(id, " ", *n))
 			if pipeline.Send(p.ctx, p.next, batch, func() { *n++ }) != nil {
 				return
 			}
