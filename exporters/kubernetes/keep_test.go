@@ -185,12 +185,11 @@ func TestReloadThatDropsACondition(t *testing.T) {
 	for name, tt := range map[string]struct {
 		dropped kubernetes.DroppedConditions
 		left    int // of the two types
-		tell    func(s *simulation)
 		want    string
 	}{
-		"one of two": {kubernetes.DropDelete, 1, func(s *simulation) { s.store.Publish(s.t.Context(), []pipeline.Consumer{s.keeper}) }, "PATCH Deadlock=False -Slow"},
-		"all":        {kubernetes.DropDelete, 0, func(s *simulation) { s.ConditionsChanged() }, "PATCH -Deadlock -Slow"},
-		"one stays":  {kubernetes.DropLeave, 1, func(s *simulation) { s.ConditionsChanged() }, "PATCH Deadlock=False"},
+		"one of two": {kubernetes.DropDelete, 1, "PATCH Deadlock=False -Slow"},
+		"all":        {kubernetes.DropDelete, 0, "PATCH -Deadlock -Slow"},
+		"one stays":  {kubernetes.DropLeave, 1, "PATCH Deadlock=False"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, func(s *simulation) {
@@ -201,7 +200,7 @@ func TestReloadThatDropsACondition(t *testing.T) {
 				fewer := conditionConfig()
 				fewer.Hash, fewer.Types, fewer.Rules = "two", fewer.Types[:tt.left], fewer.Rules[:tt.left]
 				require.NoError(t, s.store.Configure(fewer))
-				tt.tell(s)
+				s.ConditionsChanged()
 				s.pass(time.Second)
 				require.Equal(t, []string{tt.want}, s.since())
 				require.Empty(t, s.store.Deletions())
@@ -225,7 +224,9 @@ func TestDroppedConditions(t *testing.T) {
 				Hash: "two", Types: []condition.Type{{Name: "Ready", HealthyReason: "Fine", Reserved: true}},
 				Rules: []condition.Rule{{ID: "kubelet", Condition: "Ready", Reason: "KubeletDown"}},
 			}))
-			l.store.Publish(t.Context(), []pipeline.Consumer{l.exporter})
+			told, ok := l.exporter.(interface{ ConditionsChanged() })
+			require.True(t, ok)
+			told.ConditionsChanged()
 			require.Eventually(t, func() bool { return len(l.store.Deletions()) == 0 }, 5*time.Second, 10*time.Millisecond, "long before the next look")
 			require.Equal(t, want, l.server.conditions())
 			l.stop()
