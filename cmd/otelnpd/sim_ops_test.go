@@ -83,7 +83,7 @@ func (w *simWorld) run(ops []simOp) error {
 		w.check()
 		if w.fault == nil {
 			time.Sleep(7 * time.Millisecond)
-			fused := w.alive != nil && w.alive.fuse > 0
+			fused := w.alive != nil && w.alive.fused()
 			w.apply(op)
 			synctest.Wait()
 			if fused {
@@ -131,14 +131,14 @@ func (w *simWorld) apply(op simOp) {
 		w.rebootBy(op.what)
 	case "fuse":
 		if running {
-			w.alive.fuse = op.n
+			w.alive.light(op.n)
 		}
 	case "wall", "suspend":
 		w.moveClocks(op)
 	case "quiet":
 		w.quiet()
 	default:
-		if running && ok && w.alive.fuse == 0 {
+		if running && ok && !w.alive.fused() {
 			w.operate(op)
 		}
 	}
@@ -254,7 +254,7 @@ func (w *simWorld) operate(op simOp) {
 
 // quiet lets all that is under way come to rest, and looks closely.
 func (w *simWorld) quiet() {
-	if w.alive == nil || w.alive.fuse > 0 {
+	if w.alive == nil || w.alive.fused() {
 		return
 	}
 	w.cluster.setMode("up")

@@ -118,6 +118,20 @@ func (l *simLife) effect() (lives, last bool) {
 	return true, last
 }
 
+// light lets the process live for so many effects more.
+func (l *simLife) light(effects int) {
+	l.world.mu.Lock()
+	defer l.world.mu.Unlock()
+	l.fuse = effects
+}
+
+// fused tells whether the process is to be killed soon.
+func (l *simLife) fused() bool {
+	l.world.mu.Lock()
+	defer l.world.mu.Unlock()
+	return l.fuse > 0
+}
+
 func (l *simLife) cutOff() bool {
 	l.world.mu.Lock()
 	defer l.world.mu.Unlock()
