@@ -1,6 +1,7 @@
 package condition
 
 import (
+	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -51,7 +52,24 @@ func ofText(p *pipeline.Problem) *pipeline.Problem {
 	return &valid
 }
 
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// text returns a string with bytes that are no UTF-8 written as \xff, so that two
+// instances stay two.
+func text(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, `\x%02x`, s[0])
+		} else {
+			b.WriteString(s[:size])
+		}
+		s = s[size:]
+	}
+	return b.String()
+}
 
 // sane returns a time that can be written down; what cannot is no time, and taken
 // for now.

@@ -22,6 +22,7 @@ func TestBytesThatAreNoTextComeBackAsTheSameInstance(t *testing.T) {
 		b.apply(t, record)
 	}
 	say(b, pipeline.StateProblem)
+	require.Equal(t, `\xff\xfe disk`, b.Views()[0].Causes[0].Instance)
 	next := b.again(t, b.keep(t), oneRule(rule))
 	next.publish(t)
 	require.Equal(t, b.Views(), next.Views())
