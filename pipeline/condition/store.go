@@ -18,10 +18,10 @@ var ErrUnknownCondition = errors.New("no such condition")
 // ErrNotConfigured is returned by a store that has no configuration yet.
 var ErrNotConfigured = errors.New("the condition store has no configuration")
 
-// ErrSeeded is returned for a seed that nobody waits for.
 // ErrStarting is returned for orders that come before what was kept fits this start.
 var ErrStarting = errors.New("the agent is starting: try again in a moment")
 
+// ErrSeeded is returned for a seed that nobody waits for.
 var ErrSeeded = errors.New("the condition store waits for no seed")
 
 // Options are what a store needs.
