@@ -2,6 +2,8 @@ package condition
 
 import (
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 )
@@ -21,7 +23,8 @@ func (s *Store) inputOf(record *pipeline.Record) Input {
 		return nil
 	}
 	what := Occurrence{
-		Problem: record.Problem, Order: record.Order(), Time: record.Time, Receiver: s.names.own(record.Receiver),
+		Problem: ofText(record.Problem), Order: record.Order(), Receiver: s.names.own(record.Receiver),
+		Time: sane(record.Time, s.options.Clock),
 	}
 	what.Order.Boot.ID = s.names.own(what.Order.Boot.ID)
 	what.Order.Place.Scope = s.names.own(what.Order.Place.Scope)
@@ -36,6 +39,31 @@ func (s *Store) inputOf(record *pipeline.Record) Input {
 		return &s.match
 	}
 }
+
+// ofText returns a problem whose texts are UTF-8: they are kept as JSON, and an
+// instance must come back as the same one.
+func ofText(p *pipeline.Problem) *pipeline.Problem {
+	if utf8.ValidString(p.Instance) && utf8.ValidString(p.Message) {
+		return p
+	}
+	valid := *p
+	valid.Instance, valid.Message = text(p.Instance), text(p.Message)
+	return &valid
+}
+
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// sane returns a time that can be written down; what cannot is no time, and taken
+// for now.
+func sane(t time.Time, clock pipeline.Clock) time.Time {
+	if writable(t) {
+		return t
+	}
+	return clock.Now().Wall
+}
+
+// writable tells whether RFC 3339 has a text for a time, in any time zone.
+func writable(t time.Time) bool { return t.Year() > 0 && t.Year() < 9999 }
 
 // keep returns an input that outlives its batch.
 func keep(in Input) Input {
@@ -72,8 +100,8 @@ func (n *interned) own(name string) string {
 		if len(*n) >= most {
 			*n = interned{}
 		}
-		own = strings.Clone(name)
-		(*n)[own] = own
+		own = strings.Clone(text(name))
+		(*n)[strings.Clone(name)] = own
 	}
 	return own
 }
