@@ -139,7 +139,7 @@ func (r *reload) tryBuild(previous *pipeline.Graph, pipelines ...string) (*pipel
 		name, stages, _ := strings.Cut(text, ": ")
 		parts := strings.Split(stages, "|")
 		list := func(i int, into map[pipeline.ID]pipeline.Config) (list []pipeline.ID) {
-			for _, word := range strings.Fields(parts[i]) {
+			for word := range strings.FieldsSeq(parts[i]) {
 				text, value, _ := strings.Cut(word, "=")
 				id, err := pipeline.ParseID(text)
 				require.NoError(r.t, err)
@@ -205,7 +205,8 @@ func TestWhatIsUnchangedGoesOn(t *testing.T) {
 	require.Same(t, out, r.made["out"])
 	r.send("in", "before")
 	swapped := false
-	require.NoError(t, next.TakeOver(t.Context(), old, time.Minute, func() {
+	require.NoError(t, next.TakeOver(t.Context(), old, time.Minute, func(succeed func()) {
+		succeed()
 		swapped = true
 		r.note("swap")
 	}))
@@ -224,7 +225,7 @@ func TestWhatChangedHandsOver(t *testing.T) {
 	old := r.started("a: in=1 in/gone | mid=1 | out=1 out/gone")
 	oldIn, oldOut := r.made["in"], r.made["out"]
 	next := r.build(old, "a: in=2 in/new | mid=2 | out=2 out/new")
-	require.NoError(t, next.TakeOver(t.Context(), old, time.Minute, func() { r.note("swap") }))
+	require.NoError(t, next.TakeOver(t.Context(), old, time.Minute, func(succeed func()) { succeed(); r.note("swap") }))
 	require.Equal(t, []string{
 		"start out/new=", "stop in=1 at once", "stop in/gone= at once", "stop out=1 at once",
 		"start out=2", "start mid=2", "swap", "start in=2", "start in/new=", "stop mid=1", "stop out/gone=",
@@ -251,7 +252,7 @@ func TestAnAddedExporterThatFailsLeavesTheOldGraph(t *testing.T) {
 	in, out := r.made["in"], r.made["out"]
 	next := r.build(old, "a: in=2 | mid | out out/bad out/good")
 	r.fail = "out/bad="
-	err := next.TakeOver(t.Context(), old, time.Minute, func() { t.Error("swapped") })
+	err := next.TakeOver(t.Context(), old, time.Minute, func(func()) { t.Error("swapped") })
 	require.ErrorContains(t, err, "start exporter out/bad: no such thing")
 	require.Equal(t, []string{"start out/bad=", "stop out/bad="}, r.taken())
 	require.Equal(t, []string{"receiver in ok", "processor mid ok", "exporter out ok"}, r.statuses())
@@ -260,7 +261,7 @@ func TestAnAddedExporterThatFailsLeavesTheOldGraph(t *testing.T) {
 
 	r.fail = ""
 	again := r.build(old, "a: in=3 | mid | out")
-	require.NoError(t, again.TakeOver(t.Context(), old, time.Minute, func() {}), "the next reload works")
+	require.NoError(t, again.TakeOver(t.Context(), old, time.Minute, func(succeed func()) { succeed() }), "the next reload works")
 	require.Equal(t, "in=1", r.made["in"].kept)
 	r.send("in", "y")
 	require.Equal(t, []string{"x", "y"}, out.sink.Lines())
@@ -273,7 +274,7 @@ func TestWhatFailsAtTheBorderIsToldAndTheRestRuns(t *testing.T) {
 	next := r.build(old, "a: in | mid | out=2")
 	r.fail = "out=2"
 	swapped := false
-	err := next.TakeOver(t.Context(), old, time.Minute, func() { swapped = true })
+	err := next.TakeOver(t.Context(), old, time.Minute, func(succeed func()) { succeed(); swapped = true })
 	require.ErrorContains(t, err, "start exporter out: no such thing")
 	require.True(t, swapped)
 	r.send("in", "x")
@@ -291,7 +292,7 @@ func TestAStalledPipelineLeavesTheOldGraph(t *testing.T) {
 		go func() { sent <- in.next.Consume(in.ctx, pipelinetest.Lines("in", 1, "slow")) }()
 		synctest.Wait()
 		next := r.build(old, "a: in | mid=2 | out out/new", "b: in/2=x | | out/2")
-		require.ErrorIs(t, next.TakeOver(t.Context(), old, time.Minute, func() { t.Error("swapped") }), pipeline.ErrStalled)
+		require.ErrorIs(t, next.TakeOver(t.Context(), old, time.Minute, func(func()) { t.Error("swapped") }), pipeline.ErrStalled)
 		require.Equal(t, []string{"start out/new=", "stop out/new="}, r.taken())
 		require.NotContains(t, r.statuses(), "exporter out/new ok")
 		require.ErrorIs(t, old.Hold(time.Second, func() {}), pipeline.ErrStalled)
@@ -354,7 +355,7 @@ func TestNoBatchIsSplitBetweenGraphs(t *testing.T) {
 				return
 			default:
 			}
-			batch := pipelinetest.Lines(id, uint64(*n), fmt.Sprint(id, " ", *n)) //nolint:gosec // a small number
+			batch := pipelinetest.Lines(id, uint64(*n), fmt.Sprint(id, " ", *n))
 			if pipeline.Send(p.ctx, p.next, batch, func() { *n++ }) != nil {
 				return
 			}
@@ -366,7 +367,7 @@ func TestNoBatchIsSplitBetweenGraphs(t *testing.T) {
 	begin(changing)
 	for round := range rounds {
 		next := r.build(graph, config(round+1)...)
-		require.NoError(t, next.TakeOver(t.Context(), graph, 10*time.Second, func() {}))
+		require.NoError(t, next.TakeOver(t.Context(), graph, 10*time.Second, func(succeed func()) { succeed() }))
 		if r.made["in/2"] != changing { // where the old one had come to
 			ended.Wait()
 			changing = r.made["in/2"]

@@ -96,8 +96,10 @@ func (a *agent) swap(ctx context.Context, next *config.Config) (note string, err
 	swapped := false
 	ctx, cancel := context.WithTimeout(ctx, next.Service.ShutdownTimeout)
 	defer cancel()
-	err = graph.TakeOver(ctx, a.running(), swapPatience, func() {
+	err = graph.TakeOver(ctx, a.running(), swapPatience, func(succeed func()) {
 		swapped = true
+		a.store.HoldSinks()
+		succeed()
 		a.graph.Store(graph)
 		a.config.Store(next)
 		a.judgeBy(ctx, next, graph)

@@ -105,6 +105,7 @@ func (c *chain) live(t require.TestingT, batches int, kept map[string][]byte) ma
 
 // finish runs the chain to the end of the log.
 func (c *chain) finish(t *testing.T, rt require.TestingT, kept map[string][]byte) []string {
+	t.Helper()
 	graph := c.graph(rt, 1<<30)
 	require.NoError(rt, graph.Resume(kept))
 	require.NoError(rt, graph.Start(context.Background()))

@@ -174,7 +174,7 @@ func TestRestartWithAFullPipe(t *testing.T) {
 			again := newLives(out)
 			exporter, text := again.next(t, console.OutputJSON), kept(t, exporter)
 			require.NoError(t, exporter.Resume(text))
-			require.EqualValues(t, 200-figures["sent_records"], again.figures(t)["queue_length"])
+			require.Equal(t, 200-figures["sent_records"], again.figures(t)["queue_length"])
 			require.Len(t, again.figures(t), 2)
 			require.JSONEq(t, string(text), string(kept(t, exporter)), "before Start too")
 			consume(t, exporter, 200)

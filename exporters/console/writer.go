@@ -119,12 +119,12 @@ func split(batch *outbox.Batch[text], written int) *outbox.Batch[text] {
 	whole := 0
 	for ; whole < len(batch.Entries); whole++ {
 		item := &batch.Entries[whole].Item
-		if rest := len(item.rest()); written < rest {
+		rest := len(item.rest())
+		if written < rest {
 			item.written += written
 			break
-		} else {
-			written -= rest
 		}
+		written -= rest
 	}
 	batch.Split(whole).Done()
 	return batch

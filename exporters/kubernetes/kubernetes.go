@@ -133,7 +133,7 @@ func (e *exporter) Shutdown(ctx context.Context) error {
 		if !handOver {
 			e.ended = e.finish(ctx)
 		} else if e.recorder != nil {
-			e.recorder.Retire()
+			e.recorder.Retire() //nolint:contextcheck // counting needs no context
 		}
 		if e.client != nil {
 			e.client.Close()

@@ -159,6 +159,8 @@ func (s *Store) noteKept(in Input, out *Outcome) {
 type Summary struct {
 	// Conditions are by type.
 	Conditions []pipeline.Condition
+	// Owned are the types that the Node has from the agent.
+	Owned []string
 	// Silences are those that had not been ended when it was written.
 	Silences []SilenceView
 }
@@ -179,8 +181,12 @@ func Summarize(text []byte) (Summary, error) {
 	for _, name := range slices.Sorted(maps.Keys(k.State.Types)) {
 		if ts := k.State.Types[name]; ts != nil {
 			s.Conditions = append(s.Conditions, ts.Shown)
+			if ts.Patched != nil {
+				s.Owned = append(s.Owned, name)
+			}
 		}
 	}
+	s.Owned = append(s.Owned, k.State.Delete...)
 	for _, rule := range slices.Sorted(maps.Keys(k.State.Silences)) {
 		if silence := k.State.Silences[rule]; silence != nil {
 			s.Silences = append(s.Silences, SilenceView{Rule: rule, Since: silence.Since, Until: silence.End})

@@ -27,13 +27,13 @@ type kept struct {
 	Summed  time.Duration  `json:"summed"`
 	// Outcomes are by name.
 	Outcomes map[string]int64 `json:"outcomes"`
-	// Pace and Total are tokens.
-	Pace  float64 `json:"pace"`
-	Total float64 `json:"total"`
-	// Reasons are the buckets of reasons, the least recently used first; Others is
-	// that of all other reasons.
+	// Pace and Total are how many tokens were missing.
+	Pace  float64 `json:"pace_spent,omitempty"`
+	Total float64 `json:"total_spent,omitempty"`
+	// Reasons are the buckets of reasons that are not full, the least recently used
+	// first; Others is that of all other reasons.
 	Reasons []keptBucket `json:"reasons,omitempty"`
-	Others  float64      `json:"others"`
+	Others  float64      `json:"others_spent,omitempty"`
 
 	waiting int // how many series do
 }
@@ -56,7 +56,7 @@ type keptFlood struct {
 
 type keptBucket struct {
 	Reason string  `json:"reason"`
-	Tokens float64 `json:"tokens"`
+	Spent  float64 `json:"spent"`
 
 	asked uint64
 }
@@ -89,7 +89,7 @@ func (l *ledger) snapshot(bootID string, boot time.Duration) *kept {
 	if l.summary != nil {
 		k.Summary = &keptFlood{flood: l.summary.flood, Tried: l.summary.tried}
 	}
-	k.Pace = l.pace.TokensAt(onClock(boot))
+	k.Pace = spent(l.pace, boot)
 	l.budget.keep(k, boot)
 	return k
 }
@@ -112,10 +112,11 @@ func (l *ledger) keepSeries() []keptSeries {
 }
 
 func (b *budget) keep(k *kept, boot time.Duration) {
-	k.Total, k.Others = b.total.TokensAt(onClock(boot)), b.others.TokensAt(onClock(boot))
-	k.Reasons = make([]keptBucket, 0, len(b.reasons))
+	k.Total, k.Others = spent(b.total, boot), spent(b.others, boot)
 	for reason, bucket := range b.reasons {
-		k.Reasons = append(k.Reasons, keptBucket{reason, bucket.TokensAt(onClock(boot)), bucket.asked})
+		if missing := spent(bucket.Limiter, boot); missing > 0 {
+			k.Reasons = append(k.Reasons, keptBucket{reason, missing, bucket.asked})
+		}
 	}
 }
 

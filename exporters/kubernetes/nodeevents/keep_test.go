@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,6 +68,7 @@ func TestRestartGoesOnCounting(t *testing.T) {
 		s.restart(kept)
 		require.Equal(t, before, s.figures(t), "counters and gauges go on")
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.Empty(t, s.theTries(), "the Node is not known yet")
 		s.SetNode("node-uid")
 		synctest.Wait()
@@ -122,8 +124,10 @@ func TestBudgetsGoOn(t *testing.T) {
 		}
 		require.Equal(t, outcomesOf(4, 0, 56, 0), s.outcomes(t))
 		time.Sleep(20 * time.Second)
+		synctest.Wait()
 		s.restart(s.keep())
 		time.Sleep(time.Second)
+		synctest.Wait()
 		s.SetNode("node-uid")
 		tell()
 		require.Equal(t, outcomesOf(6, 0, 64, 0), s.outcomes(t), "one token comes in 10 s")
@@ -133,6 +137,28 @@ func TestBudgetsGoOn(t *testing.T) {
 		tell()
 		require.Equal(t, outcomesOf(10, 0, 70, 0), s.outcomes(t), "in another boot they are full")
 	})
+}
+
+// A reload of the budgets: what was spent is missing, what was added can be used.
+func TestBudgetsOfAnotherSize(t *testing.T) {
+	config := DefaultConfig()
+	config.PerReason, config.Total = Budget{Burst: 4, PerMinute: 6}, Budget{Burst: 40, PerMinute: 60}
+	l := ledgerFor(config)
+	for i := range 10 {
+		told(t, l, start, problemRecord(i, "IOError", fmt.Sprint("disk ", i), start))
+	}
+	require.Len(t, sent(l, start), 4)
+	text, err := l.snapshot(bootID, start.Boot).encode()
+	require.NoError(t, err)
+	for burst, want := range map[int]int{4: 0, 7: 3, 1: 0} {
+		config.PerReason.Burst = burst
+		next := resumed(t, text, config, l.maxBytes, start)
+		next.setNode("node-uid")
+		for i := range 10 {
+			told(t, next, start, problemRecord(100+i, "IOError", fmt.Sprint("another disk ", i), start))
+		}
+		require.Len(t, sent(next, start), want, "burst %d", burst)
+	}
 }
 
 func TestPaceGoesOn(t *testing.T) {
@@ -153,7 +179,7 @@ func TestPaceGoesOn(t *testing.T) {
 		s.restart(s.keep())
 		s.SetNode("node-uid")
 		synctest.Wait()
-		require.LessOrEqual(t, len(s.theTries()), 0)
+		require.Empty(t, s.theTries())
 	})
 }
 
@@ -165,19 +191,23 @@ func TestFloodGoesOn(t *testing.T) {
 		s.SetNode("node-uid")
 		s.tell(t, "IOError", "sda", "sdb")
 		time.Sleep(20 * time.Second)
+		synctest.Wait()
 		s.restart(s.keep())
 		s.SetNode("node-uid")
 		s.tell(t, "IOError", "sdc")
 		require.Equal(t, 1, strings.Count(s.log.String(), "too many or too old Events"), "it is the same flood")
 		time.Sleep(29 * time.Second)
+		synctest.Wait()
 		require.Len(t, s.has(), 1)
 		s.answers(apiserver.Unreachable)
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		name := s.ledger.summary.event.Name
 		s.answers(0)
 		s.restart(s.keep())
 		s.SetNode("node-uid")
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		require.Contains(t, s.events, name, "a summary on its way goes on under its name")
 		require.Contains(t, s.events[name].Message, "Occurrences without an Event: 2 (2 over the budget)")
 		require.Equal(t, outcomesOf(1, 0, 2, 0), s.outcomes(t))
@@ -186,6 +216,7 @@ func TestFloodGoesOn(t *testing.T) {
 		s.restart(s.keep(), func(s *stand) { s.options.Boot.ID = "another" })
 		s.SetNode("node-uid")
 		time.Sleep(time.Second)
+		synctest.Wait()
 		require.Len(t, s.has(), 3, "what the boot ended is told at once")
 	})
 }
@@ -253,15 +284,12 @@ func TestDiscard(t *testing.T) {
 }
 
 func TestChangesAreToldOf(t *testing.T) {
-	changes := 0
+	var changes atomic.Int64
 	inBubble(t, DefaultConfig(), func(s *stand) {
 		t := s.t
-		s.options.Keeping.OnChanged = func() { changes++ }
+		s.options.Keeping.OnChanged = func() { changes.Add(1) }
 		s.restart(s.keep())
-		changed := func() bool {
-			defer func() { changes = 0 }()
-			return changes > 0
-		}
+		changed := func() bool { return changes.Swap(0) > 0 }
 		s.SetNode("node-uid")
 		require.True(t, changed())
 		s.SetNode("node-uid")
@@ -270,14 +298,17 @@ func TestChangesAreToldOf(t *testing.T) {
 		s.tell(t, "IOError", "sda")
 		require.True(t, changed())
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.False(t, changed(), "tries that fail change nothing")
 		s.next--
 		s.tell(t, "IOError", "sda")
 		require.False(t, changed(), "nor does what is known")
 		s.answers(0)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.True(t, changed())
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		require.False(t, changed(), "without problems there is nothing to write")
 	})
 }
@@ -315,7 +346,7 @@ func TestSmallerLedger(t *testing.T) {
 	next := resumed(t, text, l.config, 3000, start)
 	require.LessOrEqual(t, next.bytes, 3000)
 	require.EqualValues(t, 20, next.pending+next.outcomes[suppressedByUs], "what does not fit is summed up")
-	require.EqualValues(t, next.flood.total(), next.outcomes[suppressedByUs])
+	require.Equal(t, next.flood.total(), next.outcomes[suppressedByUs])
 }
 
 func newRecorder(t *testing.T) *Recorder {
@@ -365,7 +396,7 @@ func TestResumeRefusesNonsense(t *testing.T) {
 func FuzzResume(f *testing.F) {
 	for _, text := range []string{
 		`{"series":[` + aSeries("") + `,` + aSeries(`,"ended":true`) + `],"recent":["00000000000000000000000000000001"]}`,
-		`{"boot_id":"` + bootID + `","at":9e18,"summed":-9223372036854775808,"pace":-1e300,"total":1e300,"reasons":[{"reason":"R","tokens":0.5}]}`,
+		`{"boot_id":"` + bootID + `","at":9e18,"summed":-9223372036854775808,"pace_spent":-1e300,"total_spent":1e300,"reasons":[{"reason":"R","spent":0.5}]}`,
 		`{"boot_id":"` + bootID + `","at":-9223372036854775808,"flood":{"causes":[1],"others":1,"from":"2026-01-02T03:04:05Z","to":"2026-01-02T03:04:05Z","began":9e18}}`,
 		`{"summary":{"causes":[1],"others":1,"from":"2026-01-02T03:04:05Z","to":"2026-01-02T03:04:05Z"},"outcomes":{"written":3,"strange":1}}`,
 	} {

@@ -164,7 +164,7 @@ func TestKeptIsResumedWhole(t *testing.T) {
 		require.InDelta(t, before.Others, after.Others, 1e-6)
 		require.Len(t, after.Reasons, len(before.Reasons))
 		for i := range before.Reasons {
-			require.InDelta(t, before.Reasons[i].Tokens, after.Reasons[i].Tokens, 1e-6)
+			require.InDelta(t, before.Reasons[i].Spent, after.Reasons[i].Spent, 1e-6)
 		}
 		require.Equal(t, withoutTokens(t, text), withoutTokens(t, again))
 	})
@@ -173,7 +173,7 @@ func TestKeptIsResumedWhole(t *testing.T) {
 func withoutTokens(t *rapid.T, text []byte) map[string]any {
 	var all map[string]any
 	require.NoError(t, json.Unmarshal(text, &all))
-	for _, tokens := range []string{"pace", "total", "others", "reasons"} {
+	for _, tokens := range []string{"pace_spent", "total_spent", "others_spent", "reasons"} {
 		delete(all, tokens)
 	}
 	return all

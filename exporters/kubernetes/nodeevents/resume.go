@@ -70,8 +70,7 @@ func (k *kept) forgetBoot(boot time.Duration) {
 	if k.Flood != nil {
 		k.Flood.Began, k.Flood.Last = 0, 0
 	}
-	full := float64(maxTokens)
-	k.Pace, k.Total, k.Others, k.Reasons = full, full, full, nil
+	k.Pace, k.Total, k.Others, k.Reasons = 0, 0, 0, nil
 }
 
 // resume fills a new ledger with what is kept and has been checked.
@@ -93,7 +92,7 @@ func (l *ledger) resume(k *kept, now pipeline.Instant) {
 		l.summary = &summary{flood: k.Summary.flood, tried: k.Summary.Tried}
 	}
 	at := past(k.At, now)
-	l.pace = l.config.Total.bucketWith(k.Pace, at)
+	l.pace = l.config.Total.bucketWithout(k.Pace, at)
 	l.budget.resume(k, at)
 	for i := range k.Series {
 		l.resumeSeries(&k.Series[i])
@@ -125,10 +124,10 @@ func (l *ledger) resumeSeries(k *keptSeries) {
 }
 
 func (b *budget) resume(k *kept, at time.Duration) {
-	b.total, b.others = b.config.Total.bucketWith(k.Total, at), b.config.PerReason.bucketWith(k.Others, at)
+	b.total, b.others = b.config.Total.bucketWithout(k.Total, at), b.config.PerReason.bucketWithout(k.Others, at)
 	for _, kept := range k.Reasons {
 		b.asked++
-		b.reasons[kept.Reason] = &reasonBucket{Limiter: b.config.PerReason.bucketWith(kept.Tokens, at), asked: b.asked}
+		b.reasons[kept.Reason] = &reasonBucket{Limiter: b.config.PerReason.bucketWithout(kept.Spent, at), asked: b.asked}
 	}
 }
 

@@ -73,6 +73,16 @@ func (r *Recorder) settle(d *delivery, v verdict) {
 	r.changed()
 }
 
+// end ends a delivery by what the API server said.
+func (r *Recorder) end(d *delivery, err error) verdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := judge(err, d.trial(), r.options.Clock.Now())
+	r.ledger.settle(d, v)
+	r.changed()
+	return v
+}
+
 func (r *Recorder) waiting() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,8 +113,7 @@ func (r *Recorder) deliver(ctx context.Context, d *delivery) {
 		r.settle(d, again)
 		return
 	}
-	v := judge(err, d.trial(), r.options.Clock.Now())
-	r.settle(d, v)
+	v := r.end(d, err)
 	r.options.Status(err)
 	switch v {
 	case accepted:
