@@ -71,10 +71,11 @@ func (l *lives) live(t testing.TB, binary string, environment ...string) *agent.
 	return a
 }
 
-// waitState waits until there is a state.
+// waitState waits until there is a state that has the times of lines.
 func (l *lives) waitState(t testing.TB) {
 	t.Helper()
-	require.Eventually(t, func() bool { return l.stateHolds(l.settings.Node) }, patience, tick, "there is no state")
+	require.NoError(t, l.writeProblem("the first"))
+	require.Eventually(t, func() bool { return l.stateHolds(`"wall_ns"`) }, patience, tick, "there is no state with the times of lines")
 }
 
 // current is the agent of now; nil: there was none.
