@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,10 +24,11 @@ const faultPointRepeats = 3
 // Wherever an agent dies of itself, the next one goes on: nothing is missing, and
 // nothing is counted twice. Points of the same number are tried beside each other.
 func (s kubernetesTests) faultPoints(t *testing.T) {
+	t.Parallel()
 	faulty, err := agent.BuildWithFaults()
 	require.NoError(t, err)
 	for number := range faultPointRepeats {
-		t.Run(fmt.Sprint(number+1), func(t *testing.T) {
+		t.Run(strconv.Itoa(number+1), func(t *testing.T) {
 			for _, point := range faultPoints {
 				t.Run(point, func(t *testing.T) {
 					t.Parallel()

@@ -148,14 +148,15 @@ func (l *lives) expected(t testing.TB) expected {
 	t.Helper()
 	want := expected{map[string]string{}, map[string]int{}, map[string]int{}, map[string]string{}}
 	for _, written := range l.lines(t) {
-		switch uid := written.uid; {
-		case written.rule == "problem":
+		uid := written.uid
+		switch written.rule {
+		case "problem":
 			want.problems[uid] = written.what
 			want.counts[written.what]++
 			if want.names[written.what] == "" {
 				want.names[written.what] = uid
 			}
-		case written.rule == "hung":
+		case "hung":
 			if number := slices.IndexFunc(l.episodes, func(e episode) bool { return e.task == written.what }); number >= 0 {
 				want.activations[agent.TransitionUID(uid, deadlock, "True")] = number
 			}

@@ -25,8 +25,13 @@ import (
 // wrong, and counts nothing twice.
 func TestDurable(t *testing.T) {
 	s := kubernetesTests{k: servers.StartKubernetes(t), log: kernellog.Open(t)}
-	t.Run("a death at every fault point", s.faultPoints)
 	t.Run("storm", s.storm)
+	t.Run("beside each other", func(t *testing.T) {
+		t.Run("a death at every fault point", s.faultPoints)
+		t.Run("reloads leave nothing behind", s.flat)
+		t.Run("a state of an older schema", s.upgrade)
+		t.Run("a state of a newer schema", s.downgrade)
+	})
 }
 
 // stormKills is how often the agent is killed.

@@ -28,9 +28,12 @@ func TestOrdersWaitForTheStart(t *testing.T) {
 		})
 		require.NoError(t, err)
 		orders := map[string]func(context.Context) error{
-			"reload":    func(ctx context.Context) error { _, err := a.reload(ctx, "a test"); return err },
-			"clear":     func(ctx context.Context) error { _, err := a.clear(ctx, "KernelDeadlock", "1"); return err },
-			"silence":   func(ctx context.Context) error { _, err := a.silence(ctx, "kernel/docker-hung", time.Hour, "2"); return err },
+			"reload": func(ctx context.Context) error { _, err := a.reload(ctx, "a test"); return err },
+			"clear":  func(ctx context.Context) error { _, err := a.clear(ctx, "KernelDeadlock", "1"); return err },
+			"silence": func(ctx context.Context) error {
+				_, err := a.silence(ctx, "kernel/docker-hung", time.Hour, "2")
+				return err
+			},
 			"unsilence": func(ctx context.Context) error { _, err := a.unsilence(ctx, "kernel/docker-hung", "3"); return err },
 		}
 		for name, order := range orders {
