@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/otelnpd/otelnpd/config"
+	"github.com/otelnpd/otelnpd/exporters/kubernetes"
 	"github.com/otelnpd/otelnpd/exporters/status"
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
@@ -50,6 +51,8 @@ type agentOptions struct {
 	node   string
 	// console is where the console exporter writes.
 	console consoleTarget
+	// cluster is a simulated API; nil: the configuration says how it is reached.
+	cluster kubernetes.API
 	// extraReceivers are receivers that no configuration file can name.
 	extraReceivers []pipeline.ReceiverFactory
 	// interactive: a person at a terminal started it and sees what it says.
@@ -125,7 +128,7 @@ func writesNode(config *config.Config) bool {
 // makeFactories makes the list of what is built in, with what outlives graphs.
 func (a *agent) makeFactories() {
 	a.factories = factories(shared{
-		console: a.options.console, store: a.store, metrics: a.telemetry.Gatherer(),
+		console: a.options.console, cluster: a.options.cluster, store: a.store, metrics: a.telemetry.Gatherer(),
 		kmsg: kmsgsource.NewShared(kmsgsource.Options{Logger: a.logger, Clock: a.options.clock}),
 		status: status.Sources{
 			Conditions: a.store.Conditions, Components: a.board.All, Stalled: a.stalled, Silences: a.silences, Version: version,
