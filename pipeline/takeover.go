@@ -58,21 +58,24 @@ func (g *Graph) all() []*node { return slices.Concat(g.receivers, g.processors, 
 // TakeOver makes this graph, which was built with from as the previous one, go on
 // in its place: at a border between batches, so that every batch is judged by one
 // of them as a whole. Components that both have go on as they are; those that have
-// changed go on where their predecessors had come to. swap is called at the border,
-// when all exporters and processors have started and batches already lead here: it
-// brings the conditions to the new configuration. Receivers start after it.
+// changed go on where their predecessors had come to.
+//
+// swap is called at the border. It calls succeed, after which all exporters and
+// processors of this graph have started and batches lead here, and brings the
+// conditions to the new configuration. Receivers start after it.
 //
 // If an error comes before swap was called, from goes on as it was. An error that
 // comes later tells what does not work in this graph, which runs all the same.
-func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duration, swap func()) error {
+func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duration, swap func(succeed func())) error {
 	if err := g.startAdded(ctx, from); err != nil {
 		return err
 	}
 	var faults []error
 	err := g.Hold(patience, func() {
-		faults = g.succeed(from)
-		faults = append(faults, g.startRest(ctx, slices.Concat(g.exporters, g.processors))...)
-		swap()
+		swap(func() {
+			faults = g.succeed(from) //nolint:contextcheck // what is handed over has no time, whatever ctx gives
+			faults = append(faults, g.startRest(ctx, slices.Concat(g.exporters, g.processors))...)
+		})
 	})
 	if err != nil {
 		return errors.Join(err, g.abandon(ctx, from))

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/otelnpd/otelnpd/config"
+	"github.com/otelnpd/otelnpd/exporters/kubernetes"
 	"github.com/otelnpd/otelnpd/exporters/status"
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
@@ -32,6 +33,9 @@ type agent struct {
 	operator  *operator.Server
 	writer    atomic.Pointer[state.Writer]
 
+	// started is closed once what was kept has been taken on and all has started,
+	// ending when the end begins.
+	started, ending chan struct{}
 	// reloading lets one reload at a time change what follows.
 	reloading sync.Mutex
 	graph     atomic.Pointer[pipeline.Graph]
@@ -47,6 +51,8 @@ type agentOptions struct {
 	node   string
 	// console is where the console exporter writes.
 	console consoleTarget
+	// cluster is a simulated API; nil: the configuration says how it is reached.
+	cluster kubernetes.API
 	// extraReceivers are receivers that no configuration file can name.
 	extraReceivers []pipeline.ReceiverFactory
 	// interactive: a person at a terminal started it and sees what it says.
@@ -75,7 +81,10 @@ type loader func() (loaded *config.Config, warnings []string, err error)
 
 // newAgent makes an agent without side effects.
 func newAgent(options agentOptions) (*agent, error) {
-	a := &agent{options: options, logger: options.logger, board: pipeline.NewStatusBoard(options.clock)}
+	a := &agent{
+		options: options, logger: options.logger, board: pipeline.NewStatusBoard(options.clock),
+		started: make(chan struct{}), ending: make(chan struct{}),
+	}
 	a.config.Store(options.config)
 	var err error
 	if a.telemetry, err = telemetry.New(telemetry.Config{
@@ -119,7 +128,7 @@ func writesNode(config *config.Config) bool {
 // makeFactories makes the list of what is built in, with what outlives graphs.
 func (a *agent) makeFactories() {
 	a.factories = factories(shared{
-		console: a.options.console, store: a.store, metrics: a.telemetry.Gatherer(),
+		console: a.options.console, cluster: a.options.cluster, store: a.store, metrics: a.telemetry.Gatherer(),
 		kmsg: kmsgsource.NewShared(kmsgsource.Options{Logger: a.logger, Clock: a.options.clock}),
 		status: status.Sources{
 			Conditions: a.store.Conditions, Components: a.board.All, Stalled: a.stalled, Silences: a.silences, Version: version,
@@ -195,7 +204,24 @@ func (a *agent) start(ctx context.Context) error {
 		return err
 	}
 	a.statuses.start()
-	return a.writer.Load().Start(ctx)
+	if err := a.writer.Load().Start(ctx); err != nil {
+		return err
+	}
+	close(a.started)
+	return nil
+}
+
+// awaitStart waits until the start is over. The operator socket is open before: what
+// came between would be lost, or would lose what was kept.
+func (a *agent) awaitStart(ctx context.Context) error {
+	select {
+	case <-a.started:
+		return nil
+	case <-a.ending:
+		return errors.New("the agent ends, and had not started")
+	case <-ctx.Done():
+		return fmt.Errorf("the agent has not started yet: %w; try again in a moment", ctx.Err())
+	}
 }
 
 // checkRights ends a start that a person is watching if no receiver has the
@@ -223,6 +249,7 @@ func (a *agent) checkRights() error {
 func (a *agent) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.config.Load().Service.ShutdownTimeout)
 	defer cancel()
+	close(a.ending)
 	var errs []error
 	if a.operator != nil {
 		errs = append(errs, a.operator.Shutdown(ctx))

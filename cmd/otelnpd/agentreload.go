@@ -20,6 +20,9 @@ var errNothingToRead = errors.New("there is no configuration to read again: it c
 // reload reads the configuration again and goes on by it. Whatever is wrong with
 // it, the one before goes on. who is what or who asked for it.
 func (a *agent) reload(ctx context.Context, who string) (operator.Reloaded, error) {
+	if err := a.awaitStart(ctx); err != nil {
+		return operator.Reloaded{}, err
+	}
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	reloaded, err := a.tryReload(context.WithoutCancel(ctx))
@@ -96,8 +99,10 @@ func (a *agent) swap(ctx context.Context, next *config.Config) (note string, err
 	swapped := false
 	ctx, cancel := context.WithTimeout(ctx, next.Service.ShutdownTimeout)
 	defer cancel()
-	err = graph.TakeOver(ctx, a.running(), swapPatience, func() {
+	err = graph.TakeOver(ctx, a.running(), swapPatience, func(succeed func()) {
 		swapped = true
+		a.store.HoldSinks()
+		succeed()
 		a.graph.Store(graph)
 		a.config.Store(next)
 		a.judgeBy(ctx, next, graph)

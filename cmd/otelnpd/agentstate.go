@@ -67,7 +67,7 @@ func (a *agent) openState() (*state.Document, error) {
 			"let the agent write to "+dir+", or set service.state_dir (none, if that is meant)", "error", err)
 		a.board.Remove(pipeline.KindService, stateComponent)
 		_ = writer.Shutdown(context.Background()) // it holds nothing
-		return nil, nil //nolint:nilnil // there is no state
+		return nil, nil                           //nolint:nilnil // there is no state
 	}
 	a.writer.Store(writer)
 	switch {

@@ -21,6 +21,7 @@ import (
 // shared is what several components of one agent work on.
 type shared struct {
 	console consoleTarget
+	cluster kubernetes.API // nil: that of the configuration
 	store   *condition.Store
 	kmsg    *kmsgsource.Shared
 	metrics promclient.Gatherer
@@ -37,7 +38,7 @@ func factories(s shared) pipeline.Factories {
 			conditions.NewFactory(s.store)),
 		Exporters: byType(exporterType,
 			console.NewFactory(s.console.writer, s.console.terminal, s.console.options...),
-			kubernetes.NewFactory(s.store),
+			kubernetes.NewFactory(s.store, kubernetes.WithAPI(s.cluster)),
 			prometheus.NewFactory(s.metrics),
 			status.NewFactory(s.status)),
 	}

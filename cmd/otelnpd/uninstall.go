@@ -24,6 +24,7 @@ type uninstallFlags struct {
 	kubeconfig string
 	node       string
 	socket     string
+	state      string
 	dryRun     bool
 	force      bool
 	timeout    time.Duration
@@ -35,8 +36,9 @@ func newUninstallCommand() *cobra.Command {
 		Use:   "uninstall [TYPE…]",
 		Short: "Remove the agent's conditions from the Node",
 		Long: `Remove the agent's condition types from the Node: those that the configuration
-declares, or those named. All other conditions stay as they are. Events go by
-themselves an hour after they were written.
+declares and those that its state knows to be on the Node, or those named. All
+other conditions stay as they are. Events go by themselves an hour after they were
+written.
 
 Stop the agent before: one that runs would set its conditions again. The apiserver
 and the credentials are those of exporters.kubernetes in the configuration, which
@@ -49,6 +51,7 @@ may patch nodes/status; --kubeconfig takes others.`,
 	cmd.Flags().StringVar(&flags.kubeconfig, "kubeconfig", "", "kubeconfig file in place of the credentials of the configuration")
 	cmd.Flags().StringVar(&flags.node, "node", "", "name of the Node in place of service.node, $NODE_NAME and the host name")
 	cmd.Flags().StringVar(&flags.socket, "socket", "", "operator socket by which to see whether an agent runs here; none: do not look")
+	cmd.Flags().StringVar(&flags.state, "state-dir", "", "the agent's directory for state instead of $OTELNPD_STATE_DIR and service.state_dir; none: do not look")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "say what would be removed, and remove nothing")
 	cmd.Flags().BoolVar(&flags.force, "force", false, "remove them although an agent runs here")
 	cmd.Flags().DurationVar(&flags.timeout, "timeout", 30*time.Second, "how long to try")
@@ -60,7 +63,8 @@ func uninstall(cmd *cobra.Command, flags uninstallFlags, types []string) error {
 	if err != nil {
 		return err
 	}
-	if types, err = typesToRemove(loaded, types); err != nil {
+	dir, _ := stateDir(flags.state, loaded.Service.StateDir)
+	if types, err = typesToRemove(cmd.Context(), loaded, types, dir); err != nil {
 		return err
 	}
 	node, err := nodeName(cmp.Or(flags.node, loaded.Service.Node))
@@ -83,7 +87,7 @@ func uninstall(cmd *cobra.Command, flags uninstallFlags, types []string) error {
 
 // typesToRemove are the named condition types, or those that the configuration
 // declares.
-func typesToRemove(loaded *config.Config, named []string) ([]string, error) {
+func typesToRemove(ctx context.Context, loaded *config.Config, named []string, stateDir string) ([]string, error) {
 	for _, name := range named {
 		if condition.IsReserved(name) {
 			return nil, fmt.Errorf("%s belongs to Kubernetes itself and is never removed: name the agent's own types", name)
@@ -97,10 +101,32 @@ func typesToRemove(loaded *config.Config, named []string) ([]string, error) {
 			named = append(named, declared.Name)
 		}
 	}
+	for _, owned := range ownedTypes(ctx, stateDir) {
+		if !slices.Contains(named, owned) && !condition.IsReserved(owned) {
+			named = append(named, owned)
+		}
+	}
 	if len(named) == 0 {
 		return nil, errors.New("the configuration declares no conditions: name the types to remove")
 	}
 	return named, nil
+}
+
+// ownedTypes are the types that the Node has from an agent that keeps its state in
+// a directory, declared or not. Without a state there are none to be known.
+func ownedTypes(ctx context.Context, dir string) []string {
+	if dir == config.StateDirNone {
+		return nil
+	}
+	document, err := showState(ctx, dir)
+	if err != nil {
+		return nil
+	}
+	summary, err := condition.Summarize(document.Sections[conditionsSection])
+	if err != nil {
+		return nil
+	}
+	return summary.Owned
 }
 
 // checkStopped refuses while an agent runs here: it would set its conditions

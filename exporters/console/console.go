@@ -3,8 +3,10 @@ package console
 import (
 	"context"
 	"fmt"
-	"io"
+	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/log"
 
@@ -14,8 +16,10 @@ import (
 
 // exporter formats records into its outbox, from which one goroutine writes.
 type exporter struct {
+	logger  *slog.Logger
+	durable bool
 	format  format
-	outbox  *outbox.Outbox[[]byte]
+	outbox  *outbox.Outbox[text]
 	status  *status
 	writer  *writer
 	patient bool
@@ -23,17 +27,22 @@ type exporter struct {
 	ended  chan struct{} // closed when the writer has ended
 	cancel func()        // makes it end; nil before Start
 	down   sync.Once
+	left   atomic.Bool // what is in the outbox is for the next one
+	// torn is how much the predecessor has written of the oldest record that it
+	// leaves.
+	torn int
 }
 
-func newExporter(settings pipeline.Settings, format format, out io.Writer) (*exporter, error) {
-	box, err := outbox.New[[]byte](settings.ID, settings.Meter, outbox.DefaultMaxBytes, reasonClosed)
+func newExporter(settings pipeline.Settings, format format, out output) (*exporter, error) {
+	box, err := outbox.New[text](settings.ID, settings.Meter, outbox.DefaultMaxBytes, reasonClosed, reasonFormat)
 	if err != nil {
 		return nil, err
 	}
+	box.OnChange(settings.Keeping.Changed)
 	status := &status{report: settings.Report}
 	return &exporter{
-		format: format, outbox: box, status: status, ended: make(chan struct{}),
-		writer: &writer{outbox: box, out: newOutput(out), status: status, retry: firstRetry, closing: make(chan struct{})},
+		logger: settings.Logger, durable: settings.Keeping.Durable, format: format, outbox: box, status: status, ended: make(chan struct{}),
+		writer: &writer{outbox: box, out: out, status: status, retry: firstRetry, closing: make(chan struct{})},
 	}, nil
 }
 
@@ -73,15 +82,15 @@ func (e *exporter) Consume(ctx context.Context, batch []pipeline.Record) error {
 }
 
 // entries are the records of a batch that are written, as text.
-func (e *exporter) entries(batch []pipeline.Record) []outbox.Entry[[]byte] {
-	var entries []outbox.Entry[[]byte]
+func (e *exporter) entries(batch []pipeline.Record) []outbox.Entry[text] {
+	var entries []outbox.Entry[text]
 	for i := range batch {
 		severity, wanted := severityOf(&batch[i])
 		if !wanted {
 			continue
 		}
-		if text := e.format(&batch[i]); text != nil {
-			entries = append(entries, outbox.Entry[[]byte]{Item: text, Size: len(text), Severity: severity})
+		if line := e.format.line(&batch[i]); line != nil {
+			entries = append(entries, outbox.Entry[text]{Item: text{line: line}, Size: len(line), Severity: severity})
 		}
 	}
 	return entries
@@ -101,14 +110,27 @@ func severityOf(record *pipeline.Record) (log.Severity, bool) {
 	}
 }
 
-// Shutdown writes what has been accepted, as long as ctx lets; the rest is
-// dropped and counted. A write that hangs is given up, unless the output is
-// neither file nor connection: then its goroutine stays until the write returns.
+// Shutdown writes what has been accepted, as long as ctx lets. The rest is kept
+// where that outlives the agent or a successor takes it, and else dropped and
+// counted. A write that hangs is given up, unless the output is neither file nor
+// connection: then its goroutine stays until the write returns.
 func (e *exporter) Shutdown(ctx context.Context) error {
+	if e.left.Load() {
+		return nil
+	}
+	handOver := pipeline.IsHandOver(ctx)
 	e.outbox.Close()
 	e.down.Do(func() { close(e.writer.closing) })
 	if e.cancel != nil {
 		e.stopWriter(ctx)
+	}
+	if handOver || e.durable {
+		e.left.Store(true)
+		left := e.outbox.Retire()
+		if left > 0 && !handOver {
+			e.logger.Info("records that the output has not taken are kept for the next start", "records", left)
+		}
+		return nil
 	}
 	left := e.outbox.Discard(outbox.ReasonShutdown)
 	if hanging, _ := e.outbox.Len(); left+hanging > 0 {
@@ -117,14 +139,23 @@ func (e *exporter) Shutdown(ctx context.Context) error {
 	return nil
 }
 
+// stopWriter ends the writer, at the end of ctx where its output takes too long.
 func (e *exporter) stopWriter(ctx context.Context) {
 	select {
 	case <-e.ended:
 	case <-ctx.Done():
 	}
 	e.cancel()
-	if _, plain := e.writer.out.(plainOutput); !plain {
+	if _, plain := e.writer.out.(*plainOutput); !plain {
 		<-e.ended
+		return
+	}
+	// Most likely it does not hang, and what it writes need not be written again.
+	patience := time.NewTimer(pollWait)
+	defer patience.Stop()
+	select {
+	case <-e.ended:
+	case <-patience.C:
 	}
 }
 

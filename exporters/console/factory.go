@@ -20,6 +20,10 @@ const Type = "console"
 // signal.Ignore, which child processes would inherit): else Go ends the process
 // when the reader of the pipe goes away, instead of returning EPIPE.
 func NewFactory(out io.Writer, terminal bool, options ...Option) pipeline.ExporterFactory {
+	var shared output // of an exporter and its successors
+	if out != nil {
+		shared = newOutput(out)
+	}
 	return pipeline.ExporterFactory{
 		Type:          Type,
 		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
@@ -28,10 +32,10 @@ func NewFactory(out io.Writer, terminal bool, options ...Option) pipeline.Export
 			if err != nil {
 				return nil, err
 			}
-			if out == nil {
+			if shared == nil {
 				return nil, errors.New("the console has no output")
 			}
-			exporter, err := newExporter(settings, newFormat(own, terminal), out)
+			exporter, err := newExporter(settings, newFormat(own, terminal), shared)
 			if err != nil {
 				return nil, err
 			}
@@ -51,14 +55,18 @@ type Option func(*exporter)
 // output a person may page through. A node's own log cannot wait.
 func WaitForOutput() Option { return func(e *exporter) { e.patient = true } }
 
-// format makes a line of a record, newline included; nil leaves it out.
-type format func(record *pipeline.Record) []byte
+// format is how records are written.
+type format struct {
+	name Output // text or json
+	// line makes a line of a record, newline included; nil leaves it out.
+	line func(record *pipeline.Record) []byte
+}
 
 func newFormat(config *Config, terminal bool) format {
 	if config.Output == OutputJSON || (config.Output == OutputAuto && !terminal) {
-		return jsonLine
+		return format{OutputJSON, jsonLine}
 	}
-	return textFormat{color: wantsColor(config.Color, terminal)}.line
+	return format{OutputText, textFormat{color: wantsColor(config.Color, terminal)}.line}
 }
 
 // wantsColor decides auto by the terminal and the environment: NO_COLOR

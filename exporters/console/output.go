@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ func newOutput(out io.Writer) output {
 	if file, ok := out.(*os.File); ok {
 		return fileOutput{file}
 	}
-	return plainOutput{out}
+	return &plainOutput{to: out}
 }
 
 // deadlineWriter is what the Go runtime can wait for: sockets, and pipes that
@@ -39,8 +40,17 @@ type deadlineWriter interface {
 type deadlineOutput struct{ to deadlineWriter }
 
 func (o deadlineOutput) write(ctx context.Context, text []byte) (int, error) {
-	defer context.AfterFunc(ctx, func() { _ = o.to.SetWriteDeadline(time.Unix(1, 0)) })()
-	return o.to.Write(text)
+	cut := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cut)
+		_ = o.to.SetWriteDeadline(time.Unix(1, 0))
+	})
+	n, err := o.to.Write(text)
+	if !stop() {
+		<-cut
+		_ = o.to.SetWriteDeadline(time.Time{}) // others write after this one
+	}
+	return n, err
 }
 
 // fileOutput is a file in blocking mode, as the standard output is. The mode
@@ -98,7 +108,14 @@ func (o fileOutput) waitWritable(ctx context.Context) error {
 }
 
 // plainOutput is a writer that nothing is known of: a write that blocks cannot
-// be given up, and outlives the exporter.
-type plainOutput struct{ to io.Writer }
+// be given up, and outlives the exporter. The next one's writes come after it.
+type plainOutput struct {
+	to io.Writer
+	mu sync.Mutex
+}
 
-func (o plainOutput) write(_ context.Context, text []byte) (int, error) { return o.to.Write(text) }
+func (o *plainOutput) write(_ context.Context, text []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.to.Write(text)
+}

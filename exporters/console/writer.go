@@ -9,11 +9,18 @@ import (
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/faultpoint"
 	"github.com/otelnpd/otelnpd/pipeline/outbox"
 )
 
-// reasonClosed counts records that nobody was left to read.
-const reasonClosed = "output_closed"
+// The reasons for which the exporter drops records, beside the outbox's own.
+const (
+	// reasonClosed counts records that nobody was left to read.
+	reasonClosed = "output_closed"
+	// reasonFormat counts records that were kept in a format which is no longer
+	// written.
+	reasonFormat = "format_changed"
+)
 
 // batchBytes is how much is written at a time.
 const batchBytes = 64 << 10
@@ -25,9 +32,19 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
+// text is a record as it is written.
+type text struct {
+	line []byte
+	// written is how much of the line the output has already, where a write ended
+	// in its middle: the next one goes on there. Only this process knows its output.
+	written int
+}
+
+func (t text) rest() []byte { return t.line[t.written:] }
+
 // writer takes lines out of the outbox and writes them. Its run has it alone.
 type writer struct {
-	outbox *outbox.Outbox[[]byte]
+	outbox *outbox.Outbox[text]
 	out    output
 	status *status
 	retry  time.Duration // the first wait
@@ -51,18 +68,19 @@ func (w *writer) run(ctx context.Context) {
 // that no line is torn or told twice.
 //
 //nolint:contextcheck // the outbox counts, and counting needs no context
-func (w *writer) deliver(ctx context.Context, batch *outbox.Batch[[]byte]) {
-	var text []byte
+func (w *writer) deliver(ctx context.Context, batch *outbox.Batch[text]) {
+	var lines []byte
 	for _, entry := range batch.Entries {
-		text = append(text, entry.Item...)
+		lines = append(lines, entry.Item.rest()...)
 	}
 	closing := w.closing
 	wait := w.retry
 	for written := 0; ; {
-		n, err := w.out.write(ctx, text[written:])
+		n, err := w.out.write(ctx, lines[written:])
 		written += n
 		switch {
 		case err == nil:
+			faultpoint.Reach("console.written")
 			w.delivered(batch)
 			return
 		case ctx.Err() != nil:
@@ -96,21 +114,24 @@ func pause(ctx context.Context, wait time.Duration, closing <-chan struct{}) boo
 }
 
 // split ends the entries of a batch that are wholly written, and returns the
-// others.
-func split(batch *outbox.Batch[[]byte], written int) *outbox.Batch[[]byte] {
+// others, of which the first knows how much of it is.
+func split(batch *outbox.Batch[text], written int) *outbox.Batch[text] {
 	whole := 0
-	for _, entry := range batch.Entries {
-		if written -= len(entry.Item); written < 0 {
+	for ; whole < len(batch.Entries); whole++ {
+		item := &batch.Entries[whole].Item
+		rest := len(item.rest())
+		if written < rest {
+			item.written += written
 			break
 		}
-		whole++
+		written -= rest
 	}
 	batch.Split(whole).Done()
 	return batch
 }
 
 // delivered tells that all is well once nothing waits any more.
-func (w *writer) delivered(batch *outbox.Batch[[]byte]) {
+func (w *writer) delivered(batch *outbox.Batch[text]) {
 	batch.Done()
 	if waiting, _ := w.outbox.Len(); waiting == 0 {
 		w.status.set(pipeline.Status{State: pipeline.ComponentOK})

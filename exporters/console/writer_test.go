@@ -56,10 +56,10 @@ func (d *smallDisk) write(_ context.Context, text []byte) (int, error) {
 func underTest(t *testing.T, disk *smallDisk, f func(w *writer, states *[]pipeline.ComponentState)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		box, err := outbox.New[[]byte](pipeline.ID{Type: Type}, noop.NewMeterProvider().Meter(""), outbox.DefaultMaxBytes)
+		box, err := outbox.New[text](pipeline.ID{Type: Type}, noop.NewMeterProvider().Meter(""), outbox.DefaultMaxBytes)
 		require.NoError(t, err)
 		for _, line := range []string{"first\n", "second\n", "third\n"} {
-			_, err := box.Put(outbox.Entry[[]byte]{Item: []byte(line), Size: len(line)})
+			_, err := box.Put(outbox.Entry[text]{Item: text{line: []byte(line)}, Size: len(line)})
 			require.NoError(t, err)
 		}
 		var states []pipeline.ComponentState
@@ -144,10 +144,10 @@ func TestWhatIsLeftAfterAFailedWrite(t *testing.T) {
 
 func TestSplit(t *testing.T) {
 	for written, want := range map[int]int{0: 3, 5: 3, 6: 2, 7: 2, 12: 2, 13: 1, 18: 1, 19: 0} {
-		box, err := outbox.New[[]byte](pipeline.ID{Type: Type}, noop.NewMeterProvider().Meter(""), outbox.DefaultMaxBytes)
+		box, err := outbox.New[text](pipeline.ID{Type: Type}, noop.NewMeterProvider().Meter(""), outbox.DefaultMaxBytes)
 		require.NoError(t, err)
 		for _, line := range []string{"first\n", "second\n", "third\n"} {
-			_, err := box.Put(outbox.Entry[[]byte]{Item: []byte(line), Size: len(line)})
+			_, err := box.Put(outbox.Entry[text]{Item: text{line: []byte(line)}, Size: len(line)})
 			require.NoError(t, err)
 		}
 		batch, err := box.Next(t.Context(), batchBytes)

@@ -22,6 +22,10 @@ type Config struct {
 	// NodeConditions tells whether the Node's conditions are written; only one exporter
 	// can.
 	NodeConditions bool `yaml:"node_conditions"`
+	// DroppedConditions says what becomes of conditions on the Node that a reload no
+	// longer declares: `delete` removes them, `leave` leaves them as they are and
+	// forgets them.
+	DroppedConditions DroppedConditions `yaml:"dropped_conditions"`
 	// Events says which Events are written.
 	Events nodeevents.Config `yaml:"events"`
 }
@@ -35,6 +39,22 @@ type WaitConfig struct {
 	Timeout time.Duration `yaml:"timeout"`
 }
 
+// DroppedConditions is what becomes of conditions that are no longer declared.
+type DroppedConditions string
+
+// The choices.
+const (
+	// DropDelete removes them from the Node.
+	DropDelete DroppedConditions = "delete"
+	// DropLeave leaves them as they are, and forgets them.
+	DropLeave DroppedConditions = "leave"
+)
+
+// Words are the choices.
+func (DroppedConditions) Words() []string {
+	return []string{string(DropDelete), string(DropLeave)}
+}
+
 // The shortest times that can be configured: an API server serves thousands of
 // nodes.
 const (
@@ -46,11 +66,12 @@ const (
 // node-problem-detector.
 func DefaultConfig() *Config {
 	return &Config{
-		APIServer:       apiserver.DefaultConfig(),
-		Wait:            WaitConfig{Interval: 5 * time.Second, Timeout: 5 * time.Minute},
-		HeartbeatPeriod: 5 * time.Minute,
-		NodeConditions:  true,
-		Events:          nodeevents.DefaultConfig(),
+		APIServer:         apiserver.DefaultConfig(),
+		Wait:              WaitConfig{Interval: 5 * time.Second, Timeout: 5 * time.Minute},
+		HeartbeatPeriod:   5 * time.Minute,
+		NodeConditions:    true,
+		DroppedConditions: DropDelete,
+		Events:            nodeevents.DefaultConfig(),
 	}
 }
 
@@ -69,6 +90,7 @@ func (c *Config) Validate() error {
 		pipeline.At("wait.timeout", negative),
 		pipeline.At("heartbeat_period", atLeast(c.HeartbeatPeriod, minHeartbeatPeriod, "5m")),
 		pipeline.At("node_conditions", idle),
+		pipeline.At("dropped_conditions", pipeline.CheckWord(c.DroppedConditions)),
 		pipeline.At("events", c.Events.Validate()),
 	)
 }

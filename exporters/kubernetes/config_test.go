@@ -1,10 +1,7 @@
 package kubernetes_test
 
 import (
-	"fmt"
-	"maps"
 	"os"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -35,33 +32,6 @@ func TestDocumentedDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, *kubernetes.DefaultConfig(), config)
 	require.NoError(t, config.Validate())
-
-	page, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	for key, value := range keys("", reflect.ValueOf(config)) {
-		require.Contains(t, string(page), fmt.Sprintf("\n| `%s` | `%s` |", key, value))
-	}
-}
-
-// keys are all keys of a configuration and their values.
-func keys(path string, of reflect.Value) map[string]string {
-	all := map[string]string{}
-	for i := range of.NumField() {
-		key := path + of.Type().Field(i).Tag.Get("yaml")
-		field := of.Field(i)
-		switch {
-		case field.Kind() == reflect.Struct:
-			maps.Copy(all, keys(key+".", field))
-		case field.Type() == reflect.TypeFor[time.Duration]():
-			text := strings.ReplaceAll(fmt.Sprint(field.Interface()), "m0s", "m")
-			all[key] = strings.ReplaceAll(text, "h0m", "h")
-		case field.Kind() == reflect.String && field.Len() == 0:
-			all[key] = "''"
-		default:
-			all[key] = fmt.Sprint(field.Interface())
-		}
-	}
-	return all
 }
 
 func TestConfig(t *testing.T) {

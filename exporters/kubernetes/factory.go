@@ -3,8 +3,12 @@
 package kubernetes
 
 import (
+	"context"
 	"errors"
 
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/nodeconditions"
 	"github.com/otelnpd/otelnpd/pipeline"
 )
@@ -15,10 +19,27 @@ const Type = "kubernetes"
 // Conditions are the node's conditions, as a condition store holds them.
 type Conditions = nodeconditions.Conditions
 
+// API is what the exporter asks of kube-apiserver. [apiserver.Client] says what the
+// methods do and which errors they return.
+type API interface {
+	nodeconditions.API
+	WriteEvent(ctx context.Context, event *corev1.Event) error
+}
+
+var _ API = (*apiserver.Client)(nil)
+
+// Option changes exporters in what is not for the configuration to say.
+type Option func(*exporter)
+
+// WithAPI makes exporters work with api in place of the server that the
+// configuration names: for simulations. No request is then sent or counted, and no
+// goroutine is there but the two that every exporter has.
+func WithAPI(api API) Option { return func(e *exporter) { e.api = api } }
+
 // NewFactory returns the factory of exporters that tell of conditions. The store
 // behind them must expect a seed (ExpectSeed of its options) if an exporter writes
 // the Node's conditions.
-func NewFactory(conditions Conditions) pipeline.ExporterFactory {
+func NewFactory(conditions Conditions, options ...Option) pipeline.ExporterFactory {
 	return pipeline.ExporterFactory{
 		Type:          Type,
 		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
@@ -30,7 +51,7 @@ func NewFactory(conditions Conditions) pipeline.ExporterFactory {
 			if conditions == nil {
 				return nil, errors.New("there are no conditions to tell of")
 			}
-			return newExporter(settings, own, conditions)
+			return newExporter(settings, own, conditions, options)
 		},
 	}
 }

@@ -20,6 +20,14 @@ type health struct {
 	events     error // why Events cannot be written
 }
 
+// inherit takes over how far the one before this one had come, and not what was wrong
+// with it.
+func (h *health) inherit(from *health) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	h.seen, h.reached = from.seen, from.reached
+}
+
 func (h *health) start() { h.change(func() {}) }
 
 func (h *health) nodeSeen() { h.change(func() { h.seen, h.conditions = true, nil }) }

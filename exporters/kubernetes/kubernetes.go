@@ -19,10 +19,14 @@ var errShutDown = errors.New("exporter " + Type + " is shut down")
 
 // exporter joins the two halves, conditions and Events, over one client.
 type exporter struct {
-	client   *apiserver.Client
+	api      API
+	client   *apiserver.Client // nil: api is another one
 	patcher  *nodeconditions.Patcher
+	events   nodeevents.Options
 	recorder *nodeevents.Recorder // nil: no Events are written
 	health   *health
+	// before is the recorder of the exporter whose place this one takes.
+	before *nodeevents.Recorder
 
 	down     atomic.Bool
 	stop     context.CancelFunc // nil before Start
@@ -31,27 +35,33 @@ type exporter struct {
 	ended    error // of the first Shutdown
 }
 
-func newExporter(settings pipeline.Settings, config *Config, conditions Conditions) (*exporter, error) {
+func newExporter(settings pipeline.Settings, config *Config, conditions Conditions, options []Option) (*exporter, error) {
 	metrics, err := newMetrics(settings.ID, settings.Meter)
 	if err != nil {
 		return nil, err
 	}
 	e := &exporter{health: &health{report: settings.Report}}
-	e.client = apiserver.New(config.APIServer, apiserver.Options{UserAgent: "otelnpd/" + settings.Version, Observe: metrics.observe})
+	for _, option := range options {
+		option(e)
+	}
+	if e.api == nil {
+		e.client = apiserver.New(config.APIServer, apiserver.Options{UserAgent: "otelnpd/" + settings.Version, Observe: metrics.observe})
+		e.api = e.client
+	}
+	e.events = nodeevents.Options{
+		Clock: settings.Clock, Logger: settings.Logger, Meter: settings.Meter, ID: settings.ID, Node: settings.Node, Boot: settings.Boot,
+		Keeping: settings.Keeping, Write: e.api.WriteEvent, Status: e.health.setEvents,
+	}
 	if config.Events.Enabled {
-		e.recorder, err = nodeevents.New(config.Events, nodeevents.Options{
-			Clock: settings.Clock, Logger: settings.Logger, Meter: settings.Meter, ID: settings.ID, Node: settings.Node,
-			Write: e.client.WriteEvent, Status: e.health.setEvents,
-		})
-		if err != nil {
+		if e.recorder, err = nodeevents.New(config.Events, e.events); err != nil {
 			return nil, err
 		}
 	}
 	e.patcher, err = nodeconditions.New(nodeconditions.Config{
-		Write: config.NodeConditions, WaitInterval: config.Wait.Interval, WaitTimeout: config.Wait.Timeout,
-		HeartbeatPeriod: config.HeartbeatPeriod,
+		Write: config.NodeConditions, LeaveDropped: config.DroppedConditions == DropLeave,
+		WaitInterval: config.Wait.Interval, WaitTimeout: config.Wait.Timeout, HeartbeatPeriod: config.HeartbeatPeriod,
 	}, nodeconditions.Options{
-		ID: settings.ID, Conditions: conditions, API: e.client, Clock: settings.Clock, Logger: settings.Logger, Meter: settings.Meter,
+		ID: settings.ID, Conditions: conditions, API: e.api, Clock: settings.Clock, Logger: settings.Logger, Meter: settings.Meter,
 		Node: settings.Node, Boot: settings.Boot, Run: settings.Host.Run, NodeSeen: e.nodeSeen, Status: e.health.setConditions,
 	})
 	return e, err
@@ -105,17 +115,29 @@ func tellsOfConditions(batch []pipeline.Record) bool {
 	return false
 }
 
+// ConditionsChanged tells that the conditions to be told, or to be removed from the
+// Node, may have changed without a transition: at a reload. It never waits.
+func (e *exporter) ConditionsChanged() { e.patcher.Changed() }
+
 // Shutdown ends the work in the background, tells the cluster what it has not been
-// told yet, as far as ctx lets, and closes all connections.
+// told yet, as far as ctx lets, and closes all connections. Where it hands over,
+// what is left is for the successor to tell.
 func (e *exporter) Shutdown(ctx context.Context) error {
 	e.shutdown.Do(func() {
+		handOver := pipeline.IsHandOver(ctx)
 		e.down.Store(true)
 		if e.stop != nil {
 			e.stop()
 			e.running.Wait()
-			e.ended = e.finish(ctx)
 		}
-		e.client.Close()
+		if !handOver {
+			e.ended = e.finish(ctx)
+		} else if e.recorder != nil {
+			e.recorder.Retire() //nolint:contextcheck // counting needs no context
+		}
+		if e.client != nil {
+			e.client.Close()
+		}
 	})
 	return e.ended
 }

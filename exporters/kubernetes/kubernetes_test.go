@@ -359,12 +359,14 @@ func TestMetrics(t *testing.T) {
 	l.server.refuseAll(http.MethodPatch, 0)
 	l.match("oops", "KernelOops")
 	l.await(pipeline.ComponentOK)
+	l.server.awaitMore(t, http.MethodPut, 1)
+	_, _, others := read(t, reader)
+	require.Subset(t, others, []string{"otelnpd.kubernetes.seeded", "otelnpd.kubernetes.last_patch.time", "otelnpd.kubernetes.events"})
 	l.stop()
 	want := map[string]int64{"GET nodes 200": 1, "PATCH nodes/status 403": 1, "PATCH nodes/status 200": 1, "PUT events 200": 1}
-	requests, durations, others := read(t, reader)
+	requests, durations, _ := read(t, reader)
 	require.Equal(t, want, requests)
 	require.Equal(t, want, durations)
-	require.Subset(t, others, []string{"otelnpd.kubernetes.seeded", "otelnpd.kubernetes.last_patch.time", "otelnpd.kubernetes.events"})
 }
 
 // read returns the counts of requests and of their durations, by verb, resource
@@ -459,16 +461,16 @@ func (b brokenMeter) Float64Histogram(name string, options ...metric.Float64Hist
 	return made, b.fault(name)
 }
 
-func (b brokenMeter) Int64Gauge(name string, options ...metric.Int64GaugeOption) (metric.Int64Gauge, error) {
-	made, err := b.Meter.Int64Gauge(name, options...)
+func (b brokenMeter) Int64ObservableGauge(name string, options ...metric.Int64ObservableGaugeOption) (metric.Int64ObservableGauge, error) {
+	made, err := b.Meter.Int64ObservableGauge(name, options...)
 	if err != nil {
 		return nil, err
 	}
 	return made, b.fault(name)
 }
 
-func (b brokenMeter) Float64Gauge(name string, options ...metric.Float64GaugeOption) (metric.Float64Gauge, error) {
-	made, err := b.Meter.Float64Gauge(name, options...)
+func (b brokenMeter) Float64ObservableGauge(name string, options ...metric.Float64ObservableGaugeOption) (metric.Float64ObservableGauge, error) {
+	made, err := b.Meter.Float64ObservableGauge(name, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,9 @@ func (m *step) advanceBoot() (advanced bool) {
 		m.s.Boots = m.s.Boots[1:]
 	}
 	m.s.Boot = BootSpan(m.now.Current)
+	for _, t := range m.book.types {
+		m.unpin(t, m.s.Types[t.Name]) // no line of the boot before comes any more
+	}
 	m.carrySilences()
 	m.s.Latest = m.now.Boot
 	return true

@@ -167,6 +167,8 @@ func (s *Store) noteLine(out *Outcome) {
 type Summary struct {
 	// Conditions are by type.
 	Conditions []pipeline.Condition
+	// Owned are the types that the Node has from the agent.
+	Owned []string
 	// Silences are those that had not been ended when it was written.
 	Silences []SilenceView
 }
@@ -187,8 +189,12 @@ func Summarize(text []byte) (Summary, error) {
 	for _, name := range slices.Sorted(maps.Keys(k.State.Types)) {
 		if ts := k.State.Types[name]; ts != nil {
 			s.Conditions = append(s.Conditions, ts.Shown)
+			if ts.Patched != nil {
+				s.Owned = append(s.Owned, name)
+			}
 		}
 	}
+	s.Owned = append(s.Owned, k.State.Delete...)
 	for _, rule := range slices.Sorted(maps.Keys(k.State.Silences)) {
 		if silence := k.State.Silences[rule]; silence != nil {
 			s.Silences = append(s.Silences, SilenceView{Rule: rule, Since: silence.Since, Until: silence.End})

@@ -211,6 +211,24 @@ func TestAPatchOfATypeThatIsGoneIsUndone(t *testing.T) {
 	require.Equal(t, []string{"Slow"}, b.again(t, b.keep(t), changed).Deletions(), "it is owed over a restart")
 }
 
+func TestASummaryTellsWhatIsOnTheNode(t *testing.T) {
+	b := newBench(t)
+	b.match(t, "hung")
+	b.NotePatched(b.Conditions()[1])
+	_, err := b.Silence("hung", time.Hour, "r")
+	require.NoError(t, err)
+	summary, err := condition.Summarize(b.keep(t))
+	require.NoError(t, err)
+	require.Equal(t, b.Conditions(), summary.Conditions)
+	require.Equal(t, []string{"Slow"}, summary.Owned)
+	require.Equal(t, []condition.SilenceView{{Rule: "hung", Since: boot.Add(time.Hour), Until: boot.Add(2 * time.Hour)}}, summary.Silences)
+	none, err := condition.Summarize(nil)
+	require.NoError(t, err)
+	require.Empty(t, none)
+	_, err = condition.Summarize([]byte("["))
+	require.Error(t, err)
+}
+
 func TestReceiversThatAreGoneHoldNobodyUp(t *testing.T) {
 	b := newBench(t, expectSeed)
 	b.ExpectBacklogs([]string{"kmsg", "journald"})
@@ -344,4 +362,17 @@ func BenchmarkKeep(b *testing.B) {
 			}
 		}
 	})
+}
+
+func TestTransitionsWaitWhileTheSinksChange(t *testing.T) {
+	b := newBench(t)
+	b.publish(t)
+	b.HoldSinks()
+	require.NoError(t, b.Clear(t.Context(), "Deadlock", "r"))
+	b.match(t, "hung") // as a timer may act meanwhile
+	require.Len(t, b.sink.Records(), 2, "the old sink is told nothing more")
+	next := &pipelinetest.Sink{}
+	b.Publish(t.Context(), []pipeline.Consumer{next})
+	b.sink = next
+	require.Equal(t, []string{"snapshot Deadlock=True", "snapshot Slow=False", "activation Deadlock=True"}, b.transitions())
 }

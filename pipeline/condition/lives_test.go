@@ -99,6 +99,32 @@ func TestLivesThatFailedOnce(t *testing.T) {
 			{do: "pass", s: 8},
 			{do: "lose"},
 		}},
+		// The time of a Node that was read in an earlier boot was kept into this one.
+		{scene: "two rules cleared by boot", eager: true, ops: []op{
+			{do: "crash late"},
+			{do: "match", rule: "b"},
+			{do: "match", rule: "a"},
+			{do: "wall", s: -40},
+			{do: "lose twice"},
+			{do: "reboot"},
+			{do: "crash late"},
+		}},
+		// A line of a silence that was over when it was read again was heard.
+		{scene: "silences", eager: true, ops: []op{
+			{do: "silence", rule: "b", s: 60},
+			{do: "reboot"},
+			{do: "match", rule: "b"},
+			{do: "pass", s: 70},
+			{do: "crash late"},
+		}},
+		// A cause that the state knew was taken for one that no rule explains.
+		{scene: "reload", eager: true, ops: []op{
+			{do: "crash late"},
+			{do: "save"},
+			{do: "match", rule: "b"},
+			{do: "crash"},
+			{do: "upgrade"},
+		}},
 	} {
 		s, known := byName[one.scene]
 		require.True(t, known, one.scene)

@@ -26,7 +26,7 @@ func (s *Store) Publish(ctx context.Context, sinks []pipeline.Consumer) {
 	added := slices.DeleteFunc(slices.Clone(sinks), func(sink pipeline.Consumer) bool {
 		return slices.ContainsFunc(before, func(old pipeline.Consumer) bool { return same(old, sink) })
 	})
-	errs := []error{s.snapshot(ctx, s.now(), added)}
+	errs := []error{s.snapshot(ctx, s.now(), added), s.releaseSinks(ctx)}
 	if !s.wentOn {
 		s.wentOn = true
 		for _, in := range s.goOn(s.now()) {
@@ -39,6 +39,31 @@ func (s *Store) Publish(ctx context.Context, sinks []pipeline.Consumer) {
 	if err := errors.Join(errs...); err != nil {
 		s.options.Logger.Debug("an exporter refused how the conditions stand", "error", err)
 	}
+}
+
+// HoldSinks lets transitions wait until the sinks are set anew by [Store.Publish]:
+// those of before are about to end. What is not told by a batch (a timer, an
+// operator) would be told to nobody.
+func (s *Store) HoldSinks() {
+	s.input.Lock()
+	defer s.input.Unlock()
+	s.holding = true
+}
+
+// releaseSinks tells what has waited. The caller holds s.input.
+func (s *Store) releaseSinks(ctx context.Context) error {
+	held := s.held
+	s.holding, s.held = false, nil
+	return publish(ctx, held, s.now(), s.sinks)
+}
+
+// tellSinks brings transitions to the sinks, or lets them wait. The caller holds s.input.
+func (s *Store) tellSinks(ctx context.Context, changes []Change, now Now) error {
+	if s.holding {
+		s.held = append(s.held, changes...)
+		return nil
+	}
+	return publish(ctx, changes, now, s.sinks)
 }
 
 // same tells whether two consumers are one. Functions are never known again.

@@ -220,16 +220,19 @@ func (m *step) restore(ts *TypeState, rule *bookRule, key Key, node *NodeConditi
 }
 
 // buried tells whether the state knows of a clearing since what the Node shows:
-// the Node was not told of it any more.
+// the Node was not told of it any more. The Node's time is in whole seconds: of a
+// clearing within that second only the state can tell, which remembers when the
+// cause that it ended had become active.
 func (m *step) buried(ts *TypeState, key Key, at pipeline.Order) bool {
-	if m.s.within(at, ts.ClearedUpTo) {
-		return true
-	}
-	if rs := m.s.Rules[key.Rule]; rs != nil && m.s.within(at, rs.Cleared) {
-		return true
-	}
+	latest := at
+	latest.Boot.At += time.Second - 1
 	c := ts.Causes[Key{Rule: key.Rule, Instance: key.Instance}]
-	return c != nil && m.s.within(at, c.Cleared)
+	ended := c != nil && m.s.within(at, c.T) && m.s.within(c.T, latest)
+	covers := func(cleared pipeline.Order) bool {
+		return m.s.within(at, cleared) && (ended || m.s.within(latest, cleared))
+	}
+	rs := m.s.Rules[key.Rule]
+	return covers(ts.ClearedUpTo) || (rs != nil && covers(rs.Cleared)) || (c != nil && covers(c.Cleared))
 }
 
 // seedUnknown makes an unknown cause, but not of a check that had never spoken:

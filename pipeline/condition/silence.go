@@ -121,8 +121,13 @@ func (m *step) carrySilences() {
 	before := m.s.Boots[len(m.s.Boots)-1]
 	maps.DeleteFunc(m.s.Silences, func(_ string, q *Silence) bool { return q.Until.ID != before.ID })
 	for _, q := range m.s.Silences {
-		if left := min(q.End.Sub(m.now.Wall), q.Until.At-m.s.Latest); left > 0 {
-			q.Until = pipeline.BootTime{ID: m.s.Boot.ID, At: m.now.Boot + left}
+		left := q.Until.At - m.s.Latest
+		if left <= 0 {
+			continue
+		}
+		left = min(left, q.End.Sub(m.now.Wall))
+		if at := m.now.Boot + left; at > 0 { // perhaps before now: lines of then may still come
+			q.Until = pipeline.BootTime{ID: m.s.Boot.ID, At: at}
 			q.End = m.now.Wall.Add(left)
 		}
 	}

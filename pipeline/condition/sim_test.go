@@ -357,7 +357,7 @@ func (w *world) save() {
 		now.Journal = w.journal.keep()
 		w.saved.twin, w.saved.twinSent = w.twin.Clone(), slices.Clone(w.twinSent)
 	}
-	text, err := json.Marshal(now)
+	text, err := now.encode()
 	if err != nil {
 		w.broken = err
 	}

@@ -54,8 +54,11 @@ type Store struct {
 	// input serialises inputs and the publication of what they bring about.
 	input sync.Mutex
 	sinks []pipeline.Consumer
-	match Match // reused from match to match
-	names interned
+	// While holding, transitions wait in held.
+	holding bool
+	held    []Change
+	match   Match // reused from match to match
+	names   interned
 
 	// mu guards the rest; it is never held while a sink is called.
 	mu      sync.RWMutex
@@ -239,7 +242,7 @@ func (s *Store) step(ctx context.Context, in Input, book *Book, now Now) (Outcom
 	if rearmed && (!armed || after < before) {
 		s.timer.poke()
 	}
-	return out, publish(ctx, out.Changes, now, s.sinks)
+	return out, s.tellSinks(ctx, out.Changes, now)
 }
 
 // note keeps an input for a late seed. The caller holds s.mu.
@@ -317,7 +320,7 @@ func (s *Store) takeSeed(ctx context.Context, seed Seed) error {
 			"condition", c.Type, "reason", c.Reason, "message", c.Message, "command", "otelnpd conditions clear "+c.Type)
 	}
 	s.timer.poke()
-	err := publish(ctx, out.Changes, now, s.sinks)
+	err := s.tellSinks(ctx, out.Changes, now)
 	return errors.Join(err, s.snapshot(ctx, now, s.sinks))
 }
 

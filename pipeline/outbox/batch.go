@@ -10,27 +10,36 @@ type Batch[T any] struct {
 }
 
 // Done tells that all entries have been delivered.
-func (b *Batch[T]) Done() { b.from.metrics.send(b.end()) }
+func (b *Batch[T]) Done() {
+	defer b.from.tellChange()
+	b.from.metrics.send(b.end())
+}
 
 // Drop gives all entries up, counted for a reason.
-func (b *Batch[T]) Drop(reason string) { b.from.metrics.drop(reason, b.end()) }
+func (b *Batch[T]) Drop(reason string) {
+	defer b.from.tellChange()
+	b.from.metrics.drop(reason, b.end())
+}
 
 func (b *Batch[T]) end() int {
 	b.from.mu.Lock()
 	defer b.from.mu.Unlock()
 	for i := range b.Entries {
-		b.from.hold(-1, -b.Entries[i].bytes())
+		delete(b.from.taken, b.Entries[i].sequence)
+		b.from.release(&b.Entries[i])
 	}
 	n := len(b.Entries)
 	b.Entries = nil
 	return n
 }
 
-// Return puts all entries back to where they were, to be taken again.
+// Return puts all entries back to where they were, to be taken again, as they are
+// in Entries by then.
 func (b *Batch[T]) Return() {
 	b.from.mu.Lock()
 	defer b.from.mu.Unlock()
 	for i := len(b.Entries) - 1; i >= 0; i-- {
+		delete(b.from.taken, b.Entries[i].sequence)
 		b.from.queues[b.Entries[i].level()].unpop(b.Entries[i])
 	}
 	b.Entries = nil

@@ -14,6 +14,9 @@ func (q *fifo[T]) front() *Entry[T] {
 	return &q.entries[q.head]
 }
 
+// waiting is all that is queued, to be read at once.
+func (q *fifo[T]) waiting() []Entry[T] { return q.entries[q.head:] }
+
 func (q *fifo[T]) push(entry Entry[T]) {
 	q.entries = append(q.entries, entry)
 }

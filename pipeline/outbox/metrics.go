@@ -26,7 +26,10 @@ func New[T any](id pipeline.ID, meter metric.Meter, maxBytes int, reasons ...str
 	if err != nil {
 		return nil, fmt.Errorf("make the metrics of the outbox of %s: %w", id, err)
 	}
-	return &Outbox[T]{maxBytes: maxBytes, metrics: m, changed: make(chan struct{}, 1), freed: make(chan struct{}, 1)}, nil
+	return &Outbox[T]{
+		maxBytes: maxBytes, metrics: m, taken: map[uint64]Entry[T]{},
+		changed: make(chan struct{}, 1), freed: make(chan struct{}, 1), onChange: func() {},
+	}, nil
 }
 
 type metrics struct {

@@ -6,6 +6,9 @@
 // counted. One goroutine of the exporter takes records out, oldest first; what
 // it has taken stays in the outbox, out of reach of overflow, until it is done
 // or goes back.
+//
+// What an outbox holds can outlive it: Snapshot tells it, Refill brings it to the
+// next one.
 package outbox
 
 import (
@@ -42,13 +45,16 @@ var ErrClosed = errors.New("the outbox is closed")
 const severities = int(log.SeverityFatal4) + 1
 
 // Entry is a record on its way out.
+//
+// It can be written as JSON and read back if T can.
 type Entry[T any] struct {
-	// Item is what the exporter makes of the record. It owns its memory.
-	Item T
+	// Item is what the exporter makes of the record. It owns its memory, and
+	// nobody changes what it points to.
+	Item T `json:"item"`
 	// Severity decides what is dropped first.
-	Severity log.Severity
+	Severity log.Severity `json:"severity,omitempty"`
 	// Size of Item in bytes.
-	Size int
+	Size int `json:"size"`
 
 	sequence uint64
 }
@@ -66,10 +72,14 @@ type Outbox[T any] struct {
 
 	mu       sync.Mutex
 	queues   [severities]fifo[T]
-	records  int // queued and taken
-	bytes    int // queued and taken
+	taken    map[uint64]Entry[T] // by their sequence: what batches have
+	records  int                 // queued and taken
+	bytes    int                 // queued and taken
 	sequence uint64
 	closed   bool
+	retired  bool // it is in no gauge any more
+	kept     kept
+	onChange func()
 	// changed holds one token whenever there may be something for Next to see,
 	// freed whenever there may be room for WaitForRoom to see.
 	changed, freed chan struct{}
@@ -78,6 +88,7 @@ type Outbox[T any] struct {
 // Put takes all entries or, when the outbox is closed, none. It never waits.
 // It returns how many records were dropped to make room; they are counted.
 func (o *Outbox[T]) Put(entries ...Entry[T]) (dropped int, err error) {
+	defer o.tellChange()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
@@ -138,19 +149,27 @@ func (o *Outbox[T]) hasRoom(bytes int) bool {
 // has just queued one.
 func (o *Outbox[T]) evict() {
 	for i := range o.queues {
-		if oldest := o.queues[i].front(); oldest != nil {
-			o.hold(-1, -oldest.bytes())
-			o.queues[i].pop()
+		if o.queues[i].front() != nil {
+			entry := o.queues[i].pop()
+			o.release(&entry)
 			return
 		}
 	}
+}
+
+// release lets go of an entry.
+func (o *Outbox[T]) release(entry *Entry[T]) {
+	o.kept.note(entry.sequence)
+	o.hold(-1, -entry.bytes())
 }
 
 // hold notes that the outbox holds so many records and bytes more.
 func (o *Outbox[T]) hold(records, bytes int) {
 	o.records += records
 	o.bytes += bytes
-	o.metrics.Add(records, bytes)
+	if !o.retired {
+		o.metrics.Add(records, bytes)
+	}
 	if bytes < 0 {
 		signal(o.freed)
 	}
@@ -187,7 +206,9 @@ func (o *Outbox[T]) take(maxBytes int) (*Batch[T], error) {
 		if room -= queue.front().Size; room < 0 && len(batch.Entries) > 0 {
 			break
 		}
-		batch.Entries = append(batch.Entries, queue.pop())
+		entry := queue.pop()
+		o.taken[entry.sequence] = entry
+		batch.Entries = append(batch.Entries, entry)
 	}
 	if o.closed || o.oldest() != nil {
 		signal(o.changed) // for whoever else waits in Next
@@ -226,14 +247,22 @@ func (o *Outbox[T]) Close() {
 // Discard closes the outbox and drops what is queued, counted for a reason. It
 // returns how many records that were. What batches have taken is theirs.
 func (o *Outbox[T]) Discard(reason string) int {
+	n := o.discard(reason)
+	if n > 0 {
+		o.tellChange()
+	}
+	return n
+}
+
+func (o *Outbox[T]) discard(reason string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
 	n := 0
 	for i := range o.queues {
-		for front := o.queues[i].front(); front != nil; front = o.queues[i].front() {
-			o.hold(-1, -front.bytes())
-			o.queues[i].pop()
+		for o.queues[i].front() != nil {
+			entry := o.queues[i].pop()
+			o.release(&entry)
 			n++
 		}
 	}

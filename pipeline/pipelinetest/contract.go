@@ -65,6 +65,12 @@ func (r ReceiverUnderTest) feed(t *testing.T, n int) {
 func (r ReceiverUnderTest) read(t *testing.T) []pipeline.Record {
 	t.Helper()
 	defer leakCheck(t)()
+	return r.readBeside(t)
+}
+
+// readBeside reads while another receiver may be running: what they share may stay.
+func (r ReceiverUnderTest) readBeside(t *testing.T) []pipeline.Record {
+	t.Helper()
 	sink := &Sink{}
 	receiver := r.New(t, sink)
 	start(t, receiver)

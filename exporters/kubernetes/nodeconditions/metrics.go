@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -16,29 +17,53 @@ import (
 //
 //	otelnpd.kubernetes.seeded{exporter}           1 once the store has the Node's conditions
 //	otelnpd.kubernetes.last_patch.time{exporter}  when the Node last took a patch, Unix time in seconds; 0: never
+//
+// They are observed, and only while a patcher runs: a gauge that is set once would
+// stand on when its exporter is no more, and that of a successor, made but not yet
+// started, would hide that of its predecessor.
 type metrics struct {
-	seeded    metric.Int64Gauge
-	lastPatch metric.Float64Gauge
-	only      metric.MeasurementOption // the exporter as the only attribute
+	meter     metric.Meter
+	seeded    metric.Int64ObservableGauge
+	lastPatch metric.Float64ObservableGauge
+	only      metric.ObserveOption // the exporter as the only attribute
+
+	isSeeded  atomic.Bool
+	patchedAt atomic.Int64 // Unix time in milliseconds
 }
 
-func newMetrics(id pipeline.ID, meter metric.Meter) (metrics, error) {
-	m := metrics{only: metric.WithAttributeSet(attribute.NewSet(attribute.String("exporter", id.String())))}
+func newMetrics(id pipeline.ID, meter metric.Meter) (*metrics, error) {
+	m := &metrics{meter: meter, only: metric.WithAttributeSet(attribute.NewSet(attribute.String("exporter", id.String())))}
 	var errs [2]error
-	m.seeded, errs[0] = meter.Int64Gauge("otelnpd.kubernetes.seeded",
+	m.seeded, errs[0] = meter.Int64ObservableGauge("otelnpd.kubernetes.seeded",
 		metric.WithDescription("Whether the Node's own conditions have been taken over."))
-	m.lastPatch, errs[1] = meter.Float64Gauge("otelnpd.kubernetes.last_patch.time", metric.WithUnit("s"),
+	m.lastPatch, errs[1] = meter.Float64ObservableGauge("otelnpd.kubernetes.last_patch.time", metric.WithUnit("s"),
 		metric.WithDescription("When the Node last accepted the conditions, as Unix time; 0: never."))
 	if err := errors.Join(errs[:]...); err != nil {
-		return metrics{}, fmt.Errorf("make the metrics of the Node's conditions: %w", err)
+		return nil, fmt.Errorf("make the metrics of the Node's conditions: %w", err)
 	}
-	m.seeded.Record(context.Background(), 0, m.only)
-	m.lastPatch.Record(context.Background(), 0, m.only)
 	return m, nil
 }
 
-func (m *metrics) noteSeeded() { m.seeded.Record(context.Background(), 1, m.only) }
-
-func (m *metrics) notePatched(at time.Time) {
-	m.lastPatch.Record(context.Background(), float64(at.UnixMilli())/1000, m.only)
+// publish begins to show them. Where there is no error, the registration ends it.
+func (m *metrics) publish() (metric.Registration, error) {
+	return m.meter.RegisterCallback(m.observe, m.seeded, m.lastPatch)
 }
+
+func (m *metrics) observe(_ context.Context, to metric.Observer) error {
+	var seeded int64
+	if m.isSeeded.Load() {
+		seeded = 1
+	}
+	to.ObserveInt64(m.seeded, seeded, m.only)
+	to.ObserveFloat64(m.lastPatch, float64(m.patchedAt.Load())/1000, m.only)
+	return nil
+}
+
+func (m *metrics) inherit(from *metrics) {
+	m.isSeeded.Store(from.isSeeded.Load())
+	m.patchedAt.Store(from.patchedAt.Load())
+}
+
+func (m *metrics) noteSeeded() { m.isSeeded.Store(true) }
+
+func (m *metrics) notePatched(at time.Time) { m.patchedAt.Store(at.UnixMilli()) }

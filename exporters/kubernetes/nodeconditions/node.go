@@ -52,7 +52,7 @@ func (p *Patcher) seed(ctx context.Context, node *apiserver.Node) {
 	if err := p.options.Conditions.Seed(ctx, seed); err != nil && !errors.Is(err, condition.ErrSeeded) && ctx.Err() == nil {
 		p.options.Logger.Warn("not everything that reports was told what the Node's conditions were", "error", err)
 	}
-	p.metrics.noteSeeded() //nolint:contextcheck // counting needs no context
+	p.metrics.noteSeeded()
 }
 
 // see notes the Node's UID. A Node made anew has none of our conditions.

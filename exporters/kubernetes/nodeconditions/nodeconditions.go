@@ -41,6 +41,9 @@ type Config struct {
 	// Write tells whether the Node's conditions are written at all. Without, the
 	// Node is only read: until it is seen, and once a heartbeat after that.
 	Write bool
+	// LeaveDropped leaves the types that are no longer declared on the Node as they
+	// are, instead of deleting them there; they are then forgotten.
+	LeaveDropped bool
 	// WaitInterval is the time between two tries to read the Node until it is
 	// seen first, give or take a tenth.
 	WaitInterval time.Duration
@@ -79,7 +82,7 @@ type Patcher struct {
 	config  Config
 	options Options
 	marker  marker
-	metrics metrics
+	metrics *metrics
 	changed chan struct{}
 
 	// The rest belongs to Run, and to Flush after it.
@@ -128,17 +131,15 @@ func (p *Patcher) Changed() {
 // Run reads the Node, seeds the store, and keeps the Node's conditions until ctx
 // ends. It is called once.
 func (p *Patcher) Run(ctx context.Context) {
-	node := p.find(ctx)
-	if node == nil {
+	if shown, err := p.metrics.publish(); err == nil {
+		defer func() { _ = shown.Unregister() }()
+	} else {
+		p.options.Logger.Warn("the metrics of the Node's conditions cannot be shown", "error", err)
+	}
+	if !p.begin(ctx) {
 		return
 	}
-	if p.config.Write {
-		p.seed(ctx, node)
-	}
-	p.see(node.UID)
-	if !p.config.Write {
-		p.succeeded(time.Now())
-	} else if !p.settled(ctx) {
+	if p.config.Write && !p.settled(ctx) {
 		return
 	}
 	for p.wait(ctx) {
@@ -153,6 +154,27 @@ func (p *Patcher) Run(ctx context.Context) {
 			p.succeeded(begun)
 		}
 	}
+}
+
+// begin makes the Node known: it is read and taken over, unless a patcher before
+// this one has done so. It returns false when ctx has ended first.
+func (p *Patcher) begin(ctx context.Context) bool {
+	if p.uid != "" {
+		p.options.NodeSeen(p.uid)
+		return true
+	}
+	node := p.find(ctx)
+	if node == nil {
+		return false
+	}
+	if p.config.Write {
+		p.seed(ctx, node)
+	}
+	p.see(node.UID)
+	if !p.config.Write {
+		p.succeeded(time.Now())
+	}
+	return true
 }
 
 // settled waits until the Node may be told, or for the end of ctx.

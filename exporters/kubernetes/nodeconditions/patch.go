@@ -9,6 +9,7 @@ import (
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
+	"github.com/otelnpd/otelnpd/pipeline/faultpoint"
 )
 
 // content is what the Node is told: all conditions, and the types to delete.
@@ -26,6 +27,9 @@ func (p *Patcher) wanted() content {
 		if !condition.IsReserved(one.Type) {
 			c.conditions = append(c.conditions, acceptable(one))
 		}
+	}
+	if p.config.LeaveDropped {
+		return c
 	}
 	for _, name := range p.options.Conditions.Deletions() {
 		// A reload may have come between the two.
@@ -45,6 +49,17 @@ func (p *Patcher) pending() bool {
 	}
 	wanted := p.wanted()
 	return len(wanted.deletions) > 0 || !slices.EqualFunc(wanted.conditions, p.accepted.conditions, same)
+}
+
+// leaveDropped has the types forgotten that stay on the Node.
+func (p *Patcher) leaveDropped() {
+	if !p.config.Write || !p.config.LeaveDropped {
+		return
+	}
+	for _, name := range p.options.Conditions.Deletions() {
+		p.options.Logger.Info("a condition that is no longer declared stays on the Node", "condition", name)
+		p.options.Conditions.NoteDeleted(name)
+	}
 }
 
 func same(a, b pipeline.Condition) bool {
@@ -87,6 +102,9 @@ func (p *Patcher) patch(ctx context.Context, c content) error {
 	uid, err := p.options.API.PatchConditions(ctx, apiserver.Patch{
 		Node: p.options.Node, UID: p.uid, Conditions: c.conditions, Heartbeat: now, Delete: c.deletions,
 	})
+	if err == nil {
+		faultpoint.Reach("kubernetes.patch.accepted")
+	}
 	if err == nil && uid != p.uid {
 		err = fmt.Errorf("%w: its UID is %s and was %s", errAnotherNode, uid, p.uid)
 	}
@@ -95,7 +113,7 @@ func (p *Patcher) patch(ctx context.Context, c content) error {
 		return err
 	}
 	p.accepted = c
-	p.metrics.notePatched(now) //nolint:contextcheck // counting needs no context
+	p.metrics.notePatched(now)
 	for _, one := range c.conditions {
 		p.options.Conditions.NotePatched(one)
 	}
@@ -121,6 +139,7 @@ func (p *Patcher) Flush(ctx context.Context) error {
 	default:
 		return nil
 	}
+	p.leaveDropped()
 	if p.uid == "" || p.lost || !p.pending() {
 		return nil
 	}

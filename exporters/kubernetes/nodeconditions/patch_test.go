@@ -462,12 +462,18 @@ func TestMetrics(t *testing.T) {
 		l := newLab(t, c, func(l *lab) {
 			l.options.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
 		})
-		require.Equal(t, map[string]float64{"otelnpd.kubernetes.seeded": 0, "otelnpd.kubernetes.last_patch.time": 0}, gauges(t, reader))
+		require.Empty(t, gauges(t, reader), "nobody works yet")
+		c.answer(fail("GET", apiError(apiserver.Unreachable, 0)))
 		l.begin()
+		require.Equal(t, map[string]float64{"otelnpd.kubernetes.seeded": 0, "otelnpd.kubernetes.last_patch.time": 0}, gauges(t, reader))
+		c.answer(nil)
+		pass(6 * time.Second)
 		require.Equal(t, map[string]float64{"otelnpd.kubernetes.seeded": 1, "otelnpd.kubernetes.last_patch.time": 0}, gauges(t, reader))
 		pass(1500 * time.Millisecond)
 		l.endBacklog()
-		require.InDelta(t, float64(c.start.Unix())+1.5, gauges(t, reader)["otelnpd.kubernetes.last_patch.time"], 0)
+		require.InDelta(t, float64(c.start.Unix())+7.5, gauges(t, reader)["otelnpd.kubernetes.last_patch.time"], 0)
+		l.stop()
+		require.Empty(t, gauges(t, reader), "nobody works any more")
 	})
 }
 
@@ -477,6 +483,9 @@ func gauges(t *testing.T, reader sdkmetric.Reader) map[string]float64 {
 	var read metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(t.Context(), &read))
 	values := map[string]float64{}
+	if len(read.ScopeMetrics) == 0 {
+		return values
+	}
 	for _, m := range read.ScopeMetrics[0].Metrics {
 		var attributes attribute.Set
 		switch data := m.Data.(type) {

@@ -30,6 +30,7 @@ func (p *Patcher) wait(ctx context.Context) bool {
 }
 
 func (p *Patcher) due() bool {
+	p.leaveDropped()
 	return p.owed || time.Until(p.heartbeat) <= 0 || p.pending()
 }
 

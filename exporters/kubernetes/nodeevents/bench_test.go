@@ -3,6 +3,7 @@ package nodeevents
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -33,6 +34,61 @@ func BenchmarkRepeat(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		binary.BigEndian.PutUint64(record.Problem.UID[:], uint64(i))
 		if err := r.Record(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// thousandSeries is a recorder of 1,000 series, of which ten wait.
+func thousandSeries(b *testing.B) *Recorder {
+	b.Helper()
+	r := benchRecorder(b)
+	r.ledger.config.PerReason, r.ledger.config.Total = Budget{maxTokens, maxTokens}, Budget{maxTokens, maxTokens}
+	r.ledger = newLedger(r.ledger.config, "node-1")
+	r.SetNode("node-uid")
+	for i := range 1000 {
+		record := problemRecord(i, "IOError", fmt.Sprintf("I/O error, dev sda, sector %d op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2", i), pipeline.SystemClock{}.Now())
+		require.NoError(b, r.Record(b.Context(), []pipeline.Record{record}))
+		if d, _ := r.next(true); d != nil && i < 990 {
+			r.settle(d, accepted)
+		} else if d != nil {
+			r.settle(d, again)
+		}
+	}
+	return r
+}
+
+// BenchmarkKeep is how long the recorder is held.
+func BenchmarkKeep(b *testing.B) {
+	r := thousandSeries(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if r.Keep() == nil {
+			b.Fatal("nothing is kept")
+		}
+	}
+}
+
+// BenchmarkEncode is what the writer of the state does.
+func BenchmarkEncode(b *testing.B) {
+	r := thousandSeries(b)
+	b.ReportAllocs()
+	size := 0
+	for b.Loop() {
+		text, err := r.Keep()()
+		require.NoError(b, err)
+		size = len(text)
+	}
+	b.ReportMetric(float64(size), "bytes")
+}
+
+// BenchmarkResume is what a start does.
+func BenchmarkResume(b *testing.B) {
+	text, err := thousandSeries(b).Keep()()
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := benchRecorder(b).Resume(text); err != nil {
 			b.Fatal(err)
 		}
 	}

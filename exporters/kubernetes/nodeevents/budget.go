@@ -46,6 +46,23 @@ func (b Budget) bucket() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(float64(b.PerMinute)/time.Minute.Seconds()), b.Burst)
 }
 
+// spent is how many tokens are missing from a bucket.
+func spent(bucket *rate.Limiter, boot time.Duration) float64 {
+	return max(0, float64(bucket.Burst())-bucket.TokensAt(onClock(boot)))
+}
+
+// bucketWithout is a bucket from which so many tokens were missing at a time. One of
+// another size lacks as many: who raises a burst can use what was added.
+func (b Budget) bucketWithout(missing float64, boot time.Duration) *rate.Limiter {
+	bucket := b.bucket()
+	missing = max(0, min(missing, float64(b.Burst)))
+	// Whole tokens alone can be taken: that was so long before.
+	whole := math.Ceil(missing)
+	before := time.Duration((whole - missing) / float64(bucket.Limit()) * float64(time.Second))
+	bucket.AllowN(onClock(boot-before), int(whole))
+	return bucket
+}
+
 // take takes a token of both buckets, or none.
 func (b *budget) take(boot time.Duration, c claim) bool {
 	return b.wait(boot, c) == 0 && b.total.AllowN(onClock(boot), 1) && b.bucket(boot, c.reason).AllowN(onClock(boot), 1)

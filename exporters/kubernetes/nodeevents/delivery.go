@@ -23,8 +23,9 @@ type delivery struct {
 type summary struct {
 	trial
 
-	event  *corev1.Event
-	tried  bool // to write it
+	flood  flood
+	event  *corev1.Event // made at the first try
+	tried  bool          // to write it
 	logged bool
 }
 
@@ -72,7 +73,7 @@ func (l *ledger) next(now pipeline.Instant, last bool) (d *delivery, wait time.D
 	s := l.queue[at]
 	l.queue = slices.Delete(l.queue, at, at+1)
 	l.pace.AllowN(onClock(now.Boot), 1)
-	s.stage = taken
+	s.stage, l.taken = taken, s
 	return &delivery{series: s, event: l.writer.series(s, l.nodeUID), pending: s.Pending}, 0
 }
 
@@ -86,8 +87,8 @@ func (l *ledger) nextSummary(now pipeline.Instant, last bool) (d *delivery, wait
 		if wait := max(l.flood.due(), l.summed+summaryGap) - now.Boot; wait > 0 && !last {
 			return nil, wait
 		}
-		l.summary = &summary{event: l.writer.summary(&l.flood, l.nodeUID)}
-		l.flood, l.summed = flood{}, now.Boot
+		l.summary = &summary{flood: l.flood}
+		l.flood, l.summed, l.hasChanged = flood{}, now.Boot, true
 	}
 	if l.summary.tried {
 		if wait := l.untilPace(now, last); wait > 0 {
@@ -96,6 +97,9 @@ func (l *ledger) nextSummary(now pipeline.Instant, last bool) (d *delivery, wait
 		l.pace.AllowN(onClock(now.Boot), 1)
 	}
 	l.summary.tried = true
+	if l.summary.event == nil {
+		l.summary.event = l.writer.summary(&l.summary.flood, l.nodeUID)
+	}
 	return &delivery{summary: l.summary, event: l.summary.event}, 0
 }
 
@@ -133,6 +137,8 @@ func sooner(x, y time.Duration) time.Duration {
 
 // settle ends a delivery. What came in meanwhile is told by a later one.
 func (l *ledger) settle(d *delivery, v verdict) {
+	l.taken = nil
+	l.hasChanged = l.hasChanged || v != again
 	switch {
 	case d.summary != nil:
 		if v != again {

@@ -13,7 +13,9 @@
 // which has the newest of them.
 //
 // An occurrence that is told again, by a second pipeline or after a crash, is
-// known by its UID and not counted again.
+// known by its UID and not counted again. All of this outlives the agent (Keep,
+// Resume): a ledger that is resumed and told what came since it was kept ends with
+// the names and counts of one that was never interrupted.
 //
 // # Budgets
 //
@@ -29,12 +31,13 @@
 // whatever happens: a request that is tried again takes a token too, and what has
 // gathered while the API server was away is written at the same pace. The last
 // writes of a shutdown alone do not keep to it: each Event that waits is then
-// written at once.
+// written at once. What is spent of the buckets outlives a restart in the same boot.
 //
 // # Outcomes
 //
 // Of every occurrence exactly one outcome is counted, in
 // otelnpd.kubernetes.events{exporter,outcome}: written, folded, suppressed or
-// failed. What was suppressed is told as a whole by one Event a flood, with the
+// failed. These counts and what waits add up to all occurrences ever told, over any
+// number of restarts. What was suppressed is told as a whole by one Event a flood, with the
 // reason EventsSuppressed.
 package nodeevents

@@ -36,12 +36,17 @@ type ledger struct {
 	maxBytes int
 	writer   writer
 	nodeUID  string // empty: nothing is written yet
+	// owner is the UID of the Node that the series are about, from before a restart
+	// too.
+	owner string
 
 	// series are those that the next occurrence may belong to; one that waits and
 	// is over is in the queue alone.
 	series map[key]*series
 	// queue holds the series that wait, in order of arrival.
-	queue  []*series
+	queue []*series
+	// taken is the series of the delivery that is under way; nil: there is none.
+	taken  *series
 	recent recent
 	flood  flood
 	// summary is the one on its way out; nil: there is none.
@@ -59,11 +64,16 @@ type ledger struct {
 	// summed is when the last summary began its way, by the boot clock.
 	summed  time.Duration
 	hasNews bool // for the sender; whoever wakes it takes it back
+	// hasChanged: what is kept has changed; whoever tells of it takes it back.
+	hasChanged bool
 }
+
+// maxLedgerBytes is the bound of a ledger.
+const maxLedgerBytes = outbox.DefaultMaxBytes
 
 func newLedger(config Config, node string) *ledger {
 	return &ledger{
-		config: config, maxBytes: outbox.DefaultMaxBytes, writer: newWriter(config.Namespace, node),
+		config: config, maxBytes: maxLedgerBytes, writer: newWriter(config.Namespace, node),
 		series: map[key]*series{}, budget: newBudget(config), pace: config.Total.bucket(), summed: -summaryGap,
 	}
 }
@@ -75,6 +85,7 @@ func (l *ledger) record(o *occurrence, now pipeline.Instant) {
 	if known != nil && known.tells(o) || !o.changing() && !l.recent.add(o.uid) {
 		return
 	}
+	l.hasChanged = true
 	switch {
 	case now.Wall.Sub(o.time) > l.config.MaxAge:
 		l.suppress(now, suppressed{o.Reason, tooOld, 1, o.time, o.time})
@@ -194,12 +205,13 @@ func (l *ledger) suppress(now pipeline.Instant, what suppressed) {
 // setNode says which Node the Events are about. Those of a Node that was deleted
 // stay as they are: what happens from now on begins new ones.
 func (l *ledger) setNode(uid string) {
-	if l.nodeUID != "" && l.nodeUID != uid {
+	if l.owner != "" && l.owner != uid {
 		for _, s := range l.series {
 			l.detach(s)
 		}
 	}
-	l.nodeUID = uid
+	l.hasChanged = l.hasChanged || l.owner != uid
+	l.owner, l.nodeUID = uid, uid
 	l.hasNews = true
 }
 
@@ -212,6 +224,7 @@ func (l *ledger) abandon() int64 {
 		l.release(s)
 	}
 	l.queue, l.pending = nil, 0
+	l.hasChanged = true
 	l.outcomes[suppressedByUs] += left
 	return left
 }

@@ -1,7 +1,6 @@
 package nodeevents
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -319,28 +318,6 @@ func TestNodeMadeAnew(t *testing.T) {
 	d, _ = l.next(after(0), false)
 	require.Equal(t, eventName(&series{UID: uid(1)}), d.event.Name, "an Event is about one Node")
 	require.EqualValues(t, 1, d.event.Count)
-}
-
-// What a restart could go on from is plain data.
-func TestSeriesAndFloodsArePlainData(t *testing.T) {
-	s := seriesOf(t, transitionRecord(0, "Hung", "task hung", after(0)))
-	var f flood
-	f.add(start.Boot, suppressed{"IOError", overBudget, 3, start.Wall, start.Wall})
-	var r recent
-	r.add(uid(1))
-	text, err := json.Marshal(map[string]any{"series": s, "flood": f, "recent": r})
-	require.NoError(t, err)
-	var back struct {
-		Series *series
-		Flood  flood
-		Recent recent
-	}
-	require.NoError(t, json.Unmarshal(text, &back))
-	back.Series.used, back.Series.stage = s.used, s.stage
-	require.Equal(t, s, back.Series)
-	back.Flood.began, back.Flood.last = f.began, f.last
-	require.Equal(t, f, back.Flood)
-	require.False(t, back.Recent.add(uid(1)))
 }
 
 func TestOutcomeNames(t *testing.T) {

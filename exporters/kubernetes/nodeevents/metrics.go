@@ -19,10 +19,12 @@ type metrics struct {
 	byOutcome [outcomes]metric.MeasurementOption
 	queue     *outbox.Gauge
 
-	// What has been published.
-	counted [outcomes]int64
-	pending int64
-	bytes   int
+	// What has been published. An exporter and its successors in a process have the
+	// same counters: inherits tells that what is resumed is in them already.
+	inherits bool
+	counted  [outcomes]int64
+	pending  int64
+	bytes    int
 }
 
 func newMetrics(id pipeline.ID, meter metric.Meter) (*metrics, error) {
@@ -39,6 +41,20 @@ func newMetrics(id pipeline.ID, meter metric.Meter) (*metrics, error) {
 		m.events.Add(context.Background(), 0, m.byOutcome[o])
 	}
 	return m, nil
+}
+
+// resume begins to publish for a ledger that goes on.
+func (m *metrics) resume(l *ledger) {
+	if m.inherits {
+		m.counted = l.outcomes
+	}
+	m.publish(l)
+}
+
+// retire takes the ledger's part out of the gauges.
+func (m *metrics) retire() {
+	m.queue.Add(int(-m.pending), -m.bytes)
+	m.pending, m.bytes = 0, 0
 }
 
 // publish brings the metrics to where the ledger is.

@@ -64,12 +64,18 @@ func occurrenceOf(record *pipeline.Record) (occurrence, bool) {
 	}
 	o.Type = eventType(o.severity)
 	o.time = record.Time
-	if o.time.IsZero() {
+	if o.time.IsZero() || !isTellable(o.time) {
 		o.time = record.ObservedTime
+	}
+	if !isTellable(o.time) {
+		o.time = time.Time{}
 	}
 	o.identify(record.Transition)
 	return o, true
 }
+
+// isTellable tells whether RFC 3339, and with it the API, can write a time.
+func isTellable(t time.Time) bool { return t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 }
 
 // identify sees to it that the occurrence has a UID, and its series that of all
 // its occurrences if they have one.

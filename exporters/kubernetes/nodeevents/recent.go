@@ -1,6 +1,10 @@
 package nodeevents
 
-import "github.com/otelnpd/otelnpd/pipeline"
+import (
+	"slices"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+)
 
 // maxRecent is how many occurrences are known again: more than the pipelines that
 // bring the same ones are apart.
@@ -9,8 +13,8 @@ const maxRecent = 1024
 // recent remembers the UIDs of the newest occurrences.
 type recent struct {
 	// All are the newest; the oldest is at Next once there are maxRecent.
-	All  []pipeline.UID `json:"all,omitempty"`
-	Next int            `json:"next,omitempty"`
+	All  []pipeline.UID
+	Next int
 
 	index map[pipeline.UID]struct{} // of All; nil: not made yet
 }
@@ -31,6 +35,9 @@ func (r *recent) add(uid pipeline.UID) bool {
 	r.index[uid] = struct{}{}
 	return true
 }
+
+// inOrder is a copy of all, the oldest first.
+func (r *recent) inOrder() []pipeline.UID { return slices.Concat(r.All[r.Next:], r.All[:r.Next]) }
 
 func (r *recent) prepare() {
 	if r.index != nil {

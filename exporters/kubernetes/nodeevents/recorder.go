@@ -28,6 +28,10 @@ type Options struct {
 	ID pipeline.ID
 	// Node is the Node's name.
 	Node string
+	// Boot is the boot that the agent runs in.
+	Boot pipeline.Boot
+	// Keeping is told what changes of what is kept.
+	Keeping pipeline.Keeping
 	// Write makes the Event or writes over the one of that name. Its errors are
 	// those of package apiserver; any other is taken as one that passes.
 	Write func(context.Context, *corev1.Event) error
@@ -119,10 +123,14 @@ func (r *Recorder) Close() {
 	r.closed = true
 }
 
-// changed publishes what has changed and wakes the sender if there is news for it.
-// It is called with the lock held.
+// changed publishes what has changed, has it kept, and wakes the sender if there is
+// news for it. It is called with the lock held.
 func (r *Recorder) changed() {
 	r.metrics.publish(r.ledger)
+	if r.ledger.hasChanged {
+		r.ledger.hasChanged = false
+		r.options.Keeping.Changed()
+	}
 	if !r.ledger.hasNews {
 		return
 	}

@@ -130,37 +130,54 @@ type stand struct {
 	*Recorder
 	*server
 
-	t      *testing.T // of the bubble
-	reader sdkmetric.Reader
-	log    logText
-	next   int
-	stop   func() // ends Run and waits for it
+	t       *testing.T // of the bubble
+	config  Config
+	options Options
+	reader  sdkmetric.Reader
+	log     logText
+	next    int
+	stop    func() // ends Run and waits for it
 }
 
 // inBubble runs f beside a recorder that runs.
 func inBubble(t *testing.T, config Config, f func(s *stand)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &stand{t: t, server: &server{events: map[string]*corev1.Event{}, began: time.Now()}, reader: sdkmetric.NewManualReader()}
-		var err error
-		s.Recorder, err = New(config, Options{
+		s := &stand{t: t, config: config, server: &server{events: map[string]*corev1.Event{}, began: time.Now()}}
+		s.options = Options{
 			Clock: bubbleClock{time.Now()}, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
-			Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader)).Meter("test"),
-			ID:    pipeline.ID{Type: "kubernetes"}, Node: "node-1", Write: s.write,
-			Status: s.status,
-		})
-		require.NoError(t, err)
-		s.sender.backoff.Jitter = func() float64 { return 0.5 }
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { s.Run(ctx) })
-		s.stop = func() {
-			cancel()
-			running.Wait()
+			ID: pipeline.ID{Type: "kubernetes"}, Node: "node-1", Boot: pipeline.Boot{ID: bootID}, Write: s.write, Status: s.status,
 		}
-		defer s.stop()
+		s.newProcess()
+		s.create()
+		s.run()
+		defer func() { s.stop() }()
 		f(s)
 	})
+}
+
+// newProcess begins with counters of zero.
+func (s *stand) newProcess() {
+	s.reader = sdkmetric.NewManualReader()
+	s.options.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader)).Meter("test")
+}
+
+func (s *stand) create() {
+	s.t.Helper()
+	var err error
+	s.Recorder, err = New(s.config, s.options)
+	require.NoError(s.t, err)
+	s.sender.backoff.Jitter = func() float64 { return 0.5 }
+}
+
+func (s *stand) run() {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { s.Run(ctx) })
+	s.stop = func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 // tell tells of new problems with a reason.

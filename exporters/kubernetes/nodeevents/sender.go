@@ -7,6 +7,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/faultpoint"
 )
 
 // forbiddenPatience is how long an Event is tried that may not be written: rights
@@ -31,8 +32,9 @@ func (r *Recorder) Run(ctx context.Context) {
 }
 
 // Drain closes the recorder and writes what is left, as far as ctx lets, without
-// regard to budgets. What cannot be written is counted as suppressed, and is an
-// error. It is called once Run has returned.
+// regard to budgets. What cannot be written is kept where that outlives the agent;
+// else it is counted as suppressed, and is an error. It is called once Run has
+// returned.
 //
 //nolint:contextcheck // counting needs no context
 func (r *Recorder) Drain(ctx context.Context) error {
@@ -43,6 +45,13 @@ func (r *Recorder) Drain(ctx context.Context) error {
 			break
 		}
 		r.deliver(ctx, d)
+	}
+	defer r.Retire()
+	if r.options.Keeping.Durable {
+		if left := r.waiting(); left > 0 {
+			r.options.Logger.Info(fmt.Sprintf("%d occurrences are kept for the next start", left))
+		}
+		return nil
 	}
 	if left := r.abandon(); left > 0 {
 		return fmt.Errorf("%d occurrences could not be told by Kubernetes Events before the end", left)
@@ -64,6 +73,22 @@ func (r *Recorder) settle(d *delivery, v verdict) {
 	r.changed()
 }
 
+// end ends a delivery by what the API server said.
+func (r *Recorder) end(d *delivery, err error) verdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := judge(err, d.trial(), r.options.Clock.Now())
+	r.ledger.settle(d, v)
+	r.changed()
+	return v
+}
+
+func (r *Recorder) waiting() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ledger.pending
+}
+
 func (r *Recorder) abandon() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,12 +106,14 @@ func (r *Recorder) deliver(ctx context.Context, d *delivery) {
 		r.options.Logger.Warn("Events were suppressed", "summary", d.event.Message)
 	}
 	err := r.options.Write(ctx, d.event)
+	if err == nil {
+		faultpoint.Reach("kubernetes.event.accepted")
+	}
 	if err != nil && ctx.Err() != nil {
 		r.settle(d, again)
 		return
 	}
-	v := judge(err, d.trial(), r.options.Clock.Now())
-	r.settle(d, v)
+	v := r.end(d, err)
 	r.options.Status(err)
 	switch v {
 	case accepted:

@@ -26,7 +26,7 @@ type series struct {
 	UID     pipeline.UID `json:"uid"`
 	LastUID pipeline.UID `json:"last_uid"`
 	// Text is the message, the newest of a series whose message changes.
-	Text string `json:"text"`
+	Text string `json:"text,omitempty"`
 	// First and Last are the earliest and the latest time of an occurrence.
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
