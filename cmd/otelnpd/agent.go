@@ -36,6 +36,7 @@ type agent struct {
 	// started is closed once what was kept has been taken on and all has started,
 	// ending when the end begins.
 	started, ending chan struct{}
+	end             sync.Once // closes ending
 	// reloading lets one reload at a time change what follows.
 	reloading sync.Mutex
 	graph     atomic.Pointer[pipeline.Graph]
@@ -217,6 +218,11 @@ func (a *agent) awaitStart(ctx context.Context) error {
 	select {
 	case <-a.started:
 		return nil
+	default:
+	}
+	select {
+	case <-a.started:
+		return nil
 	case <-a.ending:
 		return errors.New("the agent ends, and had not started")
 	case <-ctx.Done():
@@ -249,7 +255,7 @@ func (a *agent) checkRights() error {
 func (a *agent) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.config.Load().Service.ShutdownTimeout)
 	defer cancel()
-	close(a.ending)
+	a.end.Do(func() { close(a.ending) })
 	var errs []error
 	if a.operator != nil {
 		errs = append(errs, a.operator.Shutdown(ctx))
