@@ -139,6 +139,30 @@ func (o *simOracle) excused(uid, rule string) bool {
 	return o.maybe["*"] || o.maybe[uid] || o.maybe[rule]
 }
 
+// checkEvents counts what the Events tell. It is exact while nothing could be lost
+// but by kills, and the budgets let all through.
+func (w *simWorld) checkEvents() {
+	happened, told := 0, 0
+	for uid, problem := range w.oracle.expected {
+		if w.oracle.excused(uid, problem.rule) {
+			return
+		}
+		if problem.rule == oops.id {
+			happened++
+		}
+	}
+	for _, event := range w.cluster.allEvents() {
+		if event.Reason == oops.reason {
+			told += int(event.Count)
+		}
+	}
+	const burst = 25
+	exact := !w.oracle.lossy && !w.oracle.wallMove && happened <= burst && w.age() < time.Hour
+	if told > happened || (exact && told < happened) {
+		w.fail("Events tell of %d occurrences of %s, and there were %d", told, oops.reason, happened)
+	}
+}
+
 // checkAtRest compares the Node with the agent: the API server has been up for long
 // enough.
 func (w *simWorld) checkAtRest() {
@@ -153,6 +177,7 @@ func (w *simWorld) checkAtRest() {
 		w.fail("the agent has not settled, though the Node can be read")
 		return
 	}
+	w.checkEvents()
 	node := w.cluster.conditions()
 	for _, one := range life.agent.store.Conditions() {
 		is, told := node[one.Type]

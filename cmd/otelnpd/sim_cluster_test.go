@@ -68,6 +68,12 @@ func (c *simCluster) conditions() map[string]condition.NodeCondition {
 	return maps.Clone(c.node)
 }
 
+func (c *simCluster) allEvents() map[string]corev1.Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.events)
+}
+
 // has tells which conditions the Node has.
 func (c *simCluster) has() map[string]bool {
 	types := map[string]bool{}

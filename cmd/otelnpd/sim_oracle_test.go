@@ -30,6 +30,7 @@ type simOracle struct {
 	lossless bool                     // nothing of this boot was overwritten unread
 	operated bool                     // an operator or reload changed something in this boot
 	wallMove bool
+	lossy    bool // more may be lost than a kill loses
 	// activations counts them: their order.
 	activations uint64
 	owned       map[string]time.Duration // since when the agent knows that a condition of the Node is its own
@@ -298,7 +299,7 @@ func (o *simOracle) boot(at simStamp) {
 func (o *simOracle) lose(first, lost uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.lossless = false
+	o.lossless, o.lossy = false, true
 	for name, t := range o.types {
 		if t.problem {
 			o.doubt(name) // causes that the Node counts and nobody names any more stay
@@ -371,6 +372,7 @@ func (o *simOracle) stepWall() {
 func (o *simOracle) losePower() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.lossy = o.lossy || o.firmAt <= o.aliveAt
 	for name, t := range o.types {
 		if t.changed >= o.firmAt && t.changed > 0 {
 			o.doubt(name)
@@ -384,6 +386,7 @@ func (o *simOracle) losePower() {
 func (o *simOracle) loseState(onNode map[string]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.lossy = true
 	for _, name := range simTypes() {
 		o.maybe["owned "+name] = true // it is not known who has written them
 		delete(o.owned, name)
