@@ -91,11 +91,12 @@ bench-diff: ## Compare two saved outputs of go test -bench (OLD=FILE NEW=FILE)
 	@"$$(.ci/tool benchstat)" $(OLD) $(NEW)
 
 .PHONY: soak
-soak: ## Long runs: property tests, 5 minutes a fuzz target, repeated bursts, a long outage
+soak: ## Long runs: property tests, 5 minutes a fuzz target, repeated bursts, a long outage, a thousand kills
 	OTELNPD_SOAK=1 .ci/test soak . -timeout 2h ./...
 	.ci/fuzz 5m
 	OTELNPD_SOAK=1 .ci/test soak-bursts integration -timeout 2h -count 20 -run '^Test.*(Burst|Problems)' .
 	OTELNPD_SOAK=1 .ci/test soak-kubernetes integration -timeout 1h -run '^TestKubernetes$$' .
+	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 2h -run '^TestDurable$$' .
 	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 4h -run '^TestDurable' .
 
 .PHONY: vuln

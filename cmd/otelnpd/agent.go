@@ -33,6 +33,10 @@ type agent struct {
 	operator  *operator.Server
 	writer    atomic.Pointer[state.Writer]
 
+	// started is closed once what was kept has been taken on and all has started,
+	// ending when the end begins.
+	started, ending chan struct{}
+	end             sync.Once // closes ending
 	// reloading lets one reload at a time change what follows.
 	reloading sync.Mutex
 	graph     atomic.Pointer[pipeline.Graph]
@@ -78,7 +82,10 @@ type loader func() (loaded *config.Config, warnings []string, err error)
 
 // newAgent makes an agent without side effects.
 func newAgent(options agentOptions) (*agent, error) {
-	a := &agent{options: options, logger: options.logger, board: pipeline.NewStatusBoard(options.clock)}
+	a := &agent{
+		options: options, logger: options.logger, board: pipeline.NewStatusBoard(options.clock),
+		started: make(chan struct{}), ending: make(chan struct{}),
+	}
 	a.config.Store(options.config)
 	var err error
 	if a.telemetry, err = telemetry.New(telemetry.Config{
@@ -198,7 +205,29 @@ func (a *agent) start(ctx context.Context) error {
 		return err
 	}
 	a.statuses.start()
-	return a.writer.Load().Start(ctx)
+	if err := a.writer.Load().Start(ctx); err != nil {
+		return err
+	}
+	close(a.started)
+	return nil
+}
+
+// awaitStart waits until the start is over. The operator socket is open before: what
+// came between would be lost, or would lose what was kept.
+func (a *agent) awaitStart(ctx context.Context) error {
+	select {
+	case <-a.started:
+		return nil
+	default:
+	}
+	select {
+	case <-a.started:
+		return nil
+	case <-a.ending:
+		return errors.New("the agent ends, and had not started")
+	case <-ctx.Done():
+		return fmt.Errorf("the agent has not started yet: %w; try again in a moment", ctx.Err())
+	}
 }
 
 // checkRights ends a start that a person is watching if no receiver has the
@@ -226,6 +255,7 @@ func (a *agent) checkRights() error {
 func (a *agent) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.config.Load().Service.ShutdownTimeout)
 	defer cancel()
+	a.end.Do(func() { close(a.ending) })
 	var errs []error
 	if a.operator != nil {
 		errs = append(errs, a.operator.Shutdown(ctx))

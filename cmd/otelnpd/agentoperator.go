@@ -50,6 +50,9 @@ func (a *agent) stalled(limit time.Duration) []string { return a.running().Stall
 
 // clear ends all causes of a condition for the operator.
 func (a *agent) clear(ctx context.Context, conditionType, requestID string) (operator.Cleared, error) {
+	if err := a.awaitStart(ctx); err != nil {
+		return operator.Cleared{}, err
+	}
 	ended := 0
 	for _, view := range a.store.Views() {
 		if view.Type == conditionType {
@@ -90,6 +93,9 @@ func (a *agent) rules() []operator.Rule {
 }
 
 func (a *agent) silence(ctx context.Context, rule string, lasting time.Duration, requestID string) (operator.Silenced, error) {
+	if err := a.awaitStart(ctx); err != nil {
+		return operator.Silenced{}, err
+	}
 	view, err := a.store.Silence(rule, lasting, requestID)
 	if err != nil {
 		return operator.Silenced{}, asUnknownRule(err)
@@ -98,6 +104,9 @@ func (a *agent) silence(ctx context.Context, rule string, lasting time.Duration,
 }
 
 func (a *agent) unsilence(ctx context.Context, rule, _ string) (operator.Unsilenced, error) {
+	if err := a.awaitStart(ctx); err != nil {
+		return operator.Unsilenced{}, err
+	}
 	silenced, err := a.store.Unsilence(rule)
 	if err != nil {
 		return operator.Unsilenced{}, asUnknownRule(err)

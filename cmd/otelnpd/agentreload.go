@@ -20,6 +20,9 @@ var errNothingToRead = errors.New("there is no configuration to read again: it c
 // reload reads the configuration again and goes on by it. Whatever is wrong with
 // it, the one before goes on. who is what or who asked for it.
 func (a *agent) reload(ctx context.Context, who string) (operator.Reloaded, error) {
+	if err := a.awaitStart(ctx); err != nil {
+		return operator.Reloaded{}, err
+	}
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	reloaded, err := a.tryReload(context.WithoutCancel(ctx))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/faultpoint"
 	"github.com/otelnpd/otelnpd/pipeline/outbox"
 )
 
@@ -79,6 +80,7 @@ func (w *writer) deliver(ctx context.Context, batch *outbox.Batch[text]) {
 		written += n
 		switch {
 		case err == nil:
+			faultpoint.Reach("console.written")
 			w.delivered(batch)
 			return
 		case ctx.Err() != nil:

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,23 @@ func Build() (string, error) {
 	}
 	return filepath.Join(root, "bin", "otelnpd"), nil
 }
+
+// BuildWithFaults builds an agent that can be told to die at a fault point, once a
+// test run. The variable [faultpoint.Variable] tells it.
+var BuildWithFaults = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // a build a run
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(root, "bin", "otelnpd-faultpoints")
+	command := exec.Command("go", "build", "-buildvcs=false", "-tags", "grpcnotrace,faultpoints", "-trimpath", "-ldflags", "-s -w", "-o", path, "./cmd/otelnpd")
+	command.Dir = root
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build with fault points: %w\n%s", err, output)
+	}
+	return path, nil
+})
 
 // Root returns the folder of the agent's module.
 func Root() (string, error) {

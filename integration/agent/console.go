@@ -38,6 +38,10 @@ type Event struct {
 	Status        string `json:"status"`
 	StatusChanged bool   `json:"status_changed"`
 	CauseReason   string `json:"cause_reason"`
+	// LastTransitionTime is when the condition's status last changed.
+	LastTransitionTime time.Time `json:"last_transition_time"`
+	// Provisional tells that the Node's own conditions were not known yet.
+	Provisional bool `json:"provisional"`
 
 	// Seen is when this process read the line.
 	Seen time.Time `json:"-"`
@@ -102,6 +106,14 @@ func (c *Console) look() ([]Event, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clip(c.events), c.changed, c.err
+}
+
+// Cut returns the beginning of a line whose end has not come: once the agent has
+// ended, what it was cut off in.
+func (c *Console) Cut() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return string(c.partial)
 }
 
 // Events returns all events so far that match.

@@ -109,9 +109,16 @@ func (s Settings) WriteConfig(t testing.TB) string {
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "otelnpd.yaml")
 	}
-	require.NoError(t, os.WriteFile(path+".new", []byte(s.YAML()), 0o644))
-	require.NoError(t, os.Rename(path+".new", path))
+	require.NoError(t, s.Save(path))
 	return path
+}
+
+// Save writes the configuration into a file, in one step.
+func (s Settings) Save(path string) error {
+	if err := os.WriteFile(path+".new", []byte(s.YAML()), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // KubernetesKeys are keys of the exporter kubernetes: a kubeconfig's path, and more

@@ -3,12 +3,9 @@
 package kernellog
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -103,7 +100,7 @@ func Tag() string {
 func Last(t testing.TB) uint64 {
 	t.Helper()
 	var last uint64
-	read(t, func(sequence uint64, _ string) { last = sequence })
+	read(t, func(record Record) { last = record.Sequence })
 	return last
 }
 
@@ -111,40 +108,30 @@ func Last(t testing.TB) uint64 {
 func Count(t testing.TB, text string) int {
 	t.Helper()
 	count := 0
-	read(t, func(_ uint64, body string) {
-		if strings.Contains(body, text) {
+	read(t, func(record Record) {
+		if strings.Contains(record.Text, text) {
 			count++
 		}
 	})
 	return count
 }
 
-// read visits all records of the ring, from the oldest to the newest. The format is
-// that of the kernel's Documentation/ABI/testing/dev-kmsg.
-func read(t testing.TB, visit func(sequence uint64, body string)) {
+// read visits all records of the ring, from the oldest to the newest.
+func read(t testing.TB, visit func(Record)) {
 	t.Helper()
 	fd, err := unix.Open(device, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	require.NoError(t, err, "open %s", device)
 	file := os.NewFile(uintptr(fd), device)
 	defer file.Close()
-	buffer := make([]byte, maxRecord)
 	for {
-		n, err := unix.Read(fd, buffer)
+		record, err := next(fd)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return
 		case errors.Is(err, unix.EPIPE): // overtaken: goes on with the oldest
 			continue
 		}
-		require.NoError(t, err, "read %s", device)
-		if n == 0 {
-			require.NoError(t, io.ErrUnexpectedEOF)
-		}
-		head, body, _ := bytes.Cut(buffer[:n], []byte{';'})
-		fields := strings.SplitN(string(head), ",", 4)
-		require.Len(t, fields, 4, "%q", head)
-		sequence, err := strconv.ParseUint(fields[1], 10, 64)
-		require.NoError(t, err, "%q", head)
-		visit(sequence, string(body))
+		require.NoError(t, err)
+		visit(record)
 	}
 }

@@ -128,6 +128,16 @@ func (p *Process) Log() string {
 	return string(content)
 }
 
+// Killed tells whether the process has ended by SIGKILL. It must have ended.
+func (p *Process) Killed() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// TrySignal sends a signal to the process, which may have ended: the error tells.
+// It can be called from any goroutine.
+func (p *Process) TrySignal(signal os.Signal) error { return p.cmd.Process.Signal(signal) }
+
 // Signal sends a signal to the process, which must not have ended.
 func (p *Process) Signal(t testing.TB, signal os.Signal) {
 	t.Helper()

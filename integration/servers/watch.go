@@ -152,6 +152,17 @@ func (w *NodeWatch) Seen(t testing.TB) []NodeSeen {
 	return seen
 }
 
+// Last returns the newest state; the zero value where there is none. It can be
+// called from any goroutine.
+func (w *NodeWatch) Last() NodeSeen {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.seen) == 0 {
+		return NodeSeen{}
+	}
+	return w.seen[len(w.seen)-1]
+}
+
 // WaitFor returns the first state that matches and that was seen after the first
 // `after` ones, and fails the test where none comes within half a minute.
 func (w *NodeWatch) WaitFor(t testing.TB, what string, after int, match func(NodeSeen) bool) NodeSeen {

@@ -1,7 +1,10 @@
 package condition
 
 import (
+	"fmt"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 )
@@ -21,7 +24,8 @@ func (s *Store) inputOf(record *pipeline.Record) Input {
 		return nil
 	}
 	what := Occurrence{
-		Problem: record.Problem, Order: record.Order(), Time: record.Time, Receiver: s.names.own(record.Receiver),
+		Problem: ofText(record.Problem), Order: record.Order(), Receiver: s.names.own(record.Receiver),
+		Time: sane(record.Time, s.options.Clock),
 	}
 	what.Order.Boot.ID = s.names.own(what.Order.Boot.ID)
 	what.Order.Place.Scope = s.names.own(what.Order.Place.Scope)
@@ -36,6 +40,48 @@ func (s *Store) inputOf(record *pipeline.Record) Input {
 		return &s.match
 	}
 }
+
+// ofText returns a problem whose texts are UTF-8: they are kept as JSON, and an
+// instance must come back as the same one.
+func ofText(p *pipeline.Problem) *pipeline.Problem {
+	if utf8.ValidString(p.Instance) && utf8.ValidString(p.Message) {
+		return p
+	}
+	valid := *p
+	valid.Instance, valid.Message = text(p.Instance), text(p.Message)
+	return &valid
+}
+
+// text returns a string with bytes that are no UTF-8 written as \xff, so that two
+// instances stay two.
+func text(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, `\x%02x`, s[0])
+		} else {
+			b.WriteString(s[:size])
+		}
+		s = s[size:]
+	}
+	return b.String()
+}
+
+// sane returns a time that can be written down; what cannot is no time, and taken
+// for now.
+func sane(t time.Time, clock pipeline.Clock) time.Time {
+	if writable(t) {
+		return t
+	}
+	return clock.Now().Wall
+}
+
+// writable tells whether RFC 3339 has a text for a time, in any time zone.
+func writable(t time.Time) bool { return t.Year() > 0 && t.Year() < 9999 }
 
 // keep returns an input that outlives its batch.
 func keep(in Input) Input {
@@ -72,8 +118,8 @@ func (n *interned) own(name string) string {
 		if len(*n) >= most {
 			*n = interned{}
 		}
-		own = strings.Clone(name)
-		(*n)[own] = own
+		own = strings.Clone(text(name))
+		(*n)[strings.Clone(name)] = own
 	}
 	return own
 }

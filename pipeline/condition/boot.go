@@ -4,10 +4,11 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// advanceBoot makes the current boot the state's own.
-func (m *step) advanceBoot() {
+// advanceBoot makes the current boot the state's own, and tells whether it was
+// another before.
+func (m *step) advanceBoot() (advanced bool) {
 	if m.s.Boot.ID == m.now.Current.ID {
-		return
+		return false
 	}
 	m.s.Boots = append(m.s.Boots, m.s.Boot)
 	if len(m.s.Boots) > maxBoots {
@@ -17,24 +18,38 @@ func (m *step) advanceBoot() {
 	for _, t := range m.book.types {
 		m.unpin(t, m.s.Types[t.Name]) // no line of the boot before comes any more
 	}
+	m.carrySilences()
+	m.s.Latest = m.now.Boot
+	return true
 }
 
 // newBoot ends every cause of earlier boots, whatever clears it, but latched
 // ones and those of checks. Each type tells of it once, if its status changed.
-func (m *step) newBoot() {
-	m.advanceBoot()
-	for _, t := range m.book.types {
+// Where the boot has not advanced, only the types are concerned of which the Node
+// has just told how they stood in an earlier one.
+func (m *step) newBoot(types []*bookType, advanced bool) {
+	for _, t := range types {
 		ts := m.s.Types[t.Name]
 		for _, c := range ts.Causes.sorted() {
 			m.bootCause(t, ts, c)
 		}
-		ts.Update, ts.Removed = nil, ""
+		if advanced {
+			ts.Update, ts.UpdatedAt, ts.Removed = nil, 0, ""
+		}
 		m.show(t, ts, turn{
 			uid: pipeline.CauseUID("boot", m.s.Boot.ID, t.Name), time: m.now.Current.Start, order: m.now.orderAt(0),
 			silent: m.assess(t, ts).state == pipeline.StateProblem, // a boot makes no problem: it is older news
 		})
 	}
-	m.carrySilences()
+	if advanced {
+		m.bootEvents()
+	}
+	m.out.trace = traceChange
+	m.rearm()
+}
+
+// bootEvents puts what rules without a condition had gathered under its boot.
+func (m *step) bootEvents() {
 	for _, c := range m.s.Events.sorted() {
 		if c.Level != nil {
 			m.forgetStreak(c)
@@ -42,8 +57,6 @@ func (m *step) newBoot() {
 			m.archive(m.s.Events, c)
 		}
 	}
-	m.out.trace = traceChange
-	m.rearm()
 }
 
 // boot returns the boot of the newest that a cause remembers.
@@ -66,7 +79,7 @@ func (m *step) bootCause(t *bookType, ts *TypeState, c *Cause) {
 		if !t.latched && len(t.levels) == 0 {
 			m.remove(ts.Causes, c)
 		}
-	case c.Instance == OtherInstance || rule == nil:
+	case c.Instance == OtherInstance || rule == nil || rule.on != t:
 		m.remove(ts.Causes, c)
 	case c.Level != nil:
 		m.forgetStreak(c)

@@ -2,41 +2,13 @@ package condition
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 )
 
-// Causes are causes by key. In JSON they are a list in the order of keys.
+// Causes are causes by key.
 type Causes map[Key]*Cause
-
-// MarshalJSON implements json.Marshaler.
-func (c Causes) MarshalJSON() ([]byte, error) { return json.Marshal(c.sorted()) }
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (c *Causes) UnmarshalJSON(text []byte) error {
-	var list []*Cause
-	if err := json.Unmarshal(text, &list); err != nil {
-		return err
-	}
-	made, err := causesOf(list)
-	*c = made
-	return err
-}
-
-// causesOf puts causes under their keys.
-func causesOf(list []*Cause) (Causes, error) {
-	made := make(Causes, len(list))
-	for _, cause := range list {
-		if cause == nil {
-			return nil, errors.New("a cause is nothing")
-		}
-		made[cause.Key] = cause
-	}
-	return made, nil
-}
 
 // sorted returns all causes in the order of their keys.
 func (c Causes) sorted() []*Cause {
@@ -57,7 +29,7 @@ func (c Causes) ofRule(rule string) []*Cause {
 
 func (k Key) compare(other Key) int {
 	return cmp.Or(strings.Compare(k.Rule, other.Rule), strings.Compare(k.Instance, other.Instance),
-		strings.Compare(k.Boot, other.Boot), compareBool(k.FromNode, other.FromNode))
+		strings.Compare(k.Boot, other.Boot), compareBool(k.FromNode, other.FromNode), compareBool(k.Silenced, other.Silenced))
 }
 
 func compareBool(x, y bool) int {

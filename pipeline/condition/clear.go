@@ -67,6 +67,9 @@ func (m *step) forget(ts *TypeState, c *Cause, tombstone pipeline.Order) {
 
 // backlogEnd notes that a receiver has told all that it found at start.
 func (m *step) backlogEnd(in *BacklogEnd) {
+	if m.s.stranger(in.Receiver) {
+		return
+	}
 	m.out.trace = traceChange
 	r := m.s.receiver(in.Receiver)
 	r.Backlog, r.Complete = BacklogEnded, in.Complete
@@ -86,7 +89,7 @@ func (m *step) finishBacklog(uid pipeline.UID) {
 		m.endOthers(t, ts, turn{uid: uid, time: m.now.Wall, order: m.now.orderAt(m.now.Boot)})
 		m.unpin(t, ts)
 		if m.s.backlogOver() {
-			m.expire(t, ts, m.now.Boot)
+			m.expire(t, ts, m.now.Boot, Key{})
 		}
 	}
 }

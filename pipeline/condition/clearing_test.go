@@ -404,3 +404,27 @@ func TestRule14ACheckThatNeverSpokeStaysUnknown(t *testing.T) {
 	require.Equal(t, pipeline.ConditionUnknown, l.status("Clock"), "silence is not health")
 	require.Empty(t, l.seen())
 }
+
+// A restart that cannot read its source must not end what had run out meanwhile:
+// nobody knows what the source has said since.
+func TestRule12ARestartWithoutItsSourceEndsNothing(t *testing.T) {
+	l := newLab(t, fading(60))
+	l.expect("kmsg", "journal")
+	l.ends("kmsg", "journal")
+	l.matches("a")
+	l.at(1500)
+	l.again(fading(60))
+	l.expect("kmsg", "journal")
+	l.step(&SourceState{Receiver: "kmsg", Degraded: true})
+	l.ends("journal")
+	l.tick(1600)
+	require.Equal(t, pipeline.ConditionTrue, l.status("Slow"))
+	l.at(1700)
+	l.step(&SourceState{Receiver: "kmsg"})
+	l.match(line{rule: "a", at: 1690})
+	l.ends("kmsg")
+	l.tick(1749)
+	require.Equal(t, pipeline.ConditionTrue, l.status("Slow"))
+	l.tick(1750)
+	require.Equal(t, pipeline.ConditionFalse, l.status("Slow"))
+}

@@ -105,7 +105,7 @@ func (m *step) leastRecentlyUsed(only string) (in Causes, found *Cause) {
 // forgotten: it holds nothing and waits for nothing. Those of earlier boots hold
 // nothing either.
 func (m *step) idle(c *Cause) bool {
-	if c.Boot != "" {
+	if c.Boot != "" || (c.Silenced && !m.s.Silences[c.Rule].active(m.now)) {
 		return true
 	}
 	if c.State != pipeline.StateOK || m.hasLiveHits(c) {

@@ -15,21 +15,6 @@ import (
 type kept struct {
 	State   *State       `json:"state"`
 	Journal *keptJournal `json:"journal,omitempty"`
-	// Causes are those of the state.
-	Causes []keptCauses `json:"causes,omitempty"`
-}
-
-// read reads what encodeKept has written.
-func (k *kept) read(text []byte) error {
-	if err := json.Unmarshal(text, k); err != nil {
-		return err
-	}
-	causes := k.Causes
-	k.Causes = nil
-	if k.State == nil {
-		return nil
-	}
-	return k.State.attach(causes)
 }
 
 // Keep returns the writer of what must survive a restart, as it stands now. No
@@ -44,21 +29,37 @@ func (s *Store) Keep(during func()) pipeline.Encode {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == nil {
-		return func() ([]byte, error) { return json.Marshal(kept{}) }
+		return kept{}.encode
 	}
 	now := kept{State: s.state.Clone()}
 	if s.journal != nil {
 		now.Journal = s.journal.keep()
 		s.journalKept = true
 	}
-	return func() ([]byte, error) { return encodeKept(&now) }
+	return now.encode
+}
+
+// encode writes what is kept.
+func (k kept) encode() ([]byte, error) {
+	if k.State == nil {
+		return []byte(`{"state":null}`), nil
+	}
+	var w jsonWriter
+	w.open()
+	w.name("state")
+	k.State.write(&w)
+	if k.Journal != nil {
+		w.value("journal", k.Journal)
+	}
+	w.close()
+	return w.buf, w.err
 }
 
 // Resume makes the store begin from what was kept, at the first [Store.Configure].
 // An error means that it begins with nothing.
 func (s *Store) Resume(text []byte) error {
 	var resumed kept
-	if err := resumed.read(text); err != nil {
+	if err := json.Unmarshal(text, &resumed); err != nil {
 		return fmt.Errorf("read the state of the conditions: %w", err)
 	}
 	if resumed.State == nil {
@@ -89,6 +90,7 @@ func (s *Store) begin(book *Book, now Now) {
 	s.book = book
 	s.problems.publish(book)
 	resumed := s.resumed
+	s.starting = resumed != nil
 	s.resumed = nil
 	switch {
 	case resumed == nil:
@@ -96,6 +98,7 @@ func (s *Store) begin(book *Book, now Now) {
 	case resumed.Journal != nil && s.options.ExpectSeed:
 		s.state = resumed.State
 		s.journal, s.journalKept = resumed.Journal.journal(book), true
+		s.told = s.journal.told()
 		restart := &Restart{}
 		out := s.state.Step(book, restart, now)
 		s.journal.Note(restart, book, now, &out)
@@ -125,34 +128,39 @@ func (s *Store) goOn(now Now) []Input {
 }
 
 // noteKept tells the keeper of the state what an input has changed. What only
-// moves a time forward, a repeat or one more verdict like the one before, can wait:
-// the lines and runs behind it come again until it is written.
+// moves a time forward, a repeat of an active cause, can wait: the lines behind it
+// come again until it is written. A verdict like the one before is nothing to keep:
+// the check runs again.
 func (s *Store) noteKept(in Input, out *Outcome) {
+	if len(out.Changes) > 0 {
+		s.options.Keeping.Changed()
+		return
+	}
 	switch in.(type) {
 	case *Receivers, *FirstVerdicts:
 		return // a start makes them anew
 	case *Match, *Recovery:
-		if out.trace == traceRepeat {
-			s.options.Keeping.Moved()
-			return
-		}
-		if out.Dropped == DropUnknownRule || out.Dropped == DropNoVerdict || out.Dropped == DropRepeated || out.Again {
-			return
-		}
+		s.noteLine(out)
+		return
 	case *Verdict:
-		if out.Dropped != "" {
-			return
-		}
 		if out.trace == traceSteady {
-			s.options.Keeping.Moved()
 			return
 		}
 	default:
-		if out.trace == traceNothing && len(out.Changes) == 0 {
-			return
-		}
 	}
-	s.options.Keeping.Changed()
+	if out.trace != traceNothing {
+		s.options.Keeping.Changed()
+	}
+}
+
+func (s *Store) noteLine(out *Outcome) {
+	switch {
+	case out.Dropped == DropUnknownRule, out.Dropped == DropNoVerdict, out.Dropped == DropRepeated, out.Again:
+	case out.trace == traceRepeat && !out.Silenced:
+		s.options.Keeping.Moved()
+	default:
+		s.options.Keeping.Changed()
+	}
 }
 
 // Summary is what a kept state tells people.
@@ -172,7 +180,7 @@ func Summarize(text []byte) (Summary, error) {
 		return s, nil
 	}
 	var k kept
-	if err := k.read(text); err != nil {
+	if err := json.Unmarshal(text, &k); err != nil {
 		return s, err
 	}
 	if k.State == nil {

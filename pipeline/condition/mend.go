@@ -29,6 +29,7 @@ func (s *State) mend() error {
 		s.Receivers = map[string]*ReceiverState{}
 	}
 	s.Boots = s.Boots[max(0, len(s.Boots)-maxBoots):]
+	s.due = 1 // whatever it was: the next input looks
 	errs := []error{s.Events.mend(), s.Fired.mend()}
 	for name, ts := range s.Types {
 		if ts == nil {
@@ -43,11 +44,15 @@ func (s *State) mend() error {
 		if rs == nil {
 			return fmt.Errorf("rule %q is nothing", id)
 		}
+		rs.Seen = rs.Seen[max(0, len(rs.Seen)-maxSources):]
 	}
 	for id, r := range s.Receivers {
 		if r == nil {
 			return fmt.Errorf("receiver %q is nothing", id)
 		}
+	}
+	if len(s.Silences) > MaxSilences {
+		return fmt.Errorf("%d rules are silenced", len(s.Silences))
 	}
 	for rule, silence := range s.Silences {
 		if silence == nil {

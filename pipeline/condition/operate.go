@@ -45,10 +45,10 @@ func (s *Store) Unsilence(rule string) (silenced bool, err error) {
 func (s *Store) order(rule string, in Input) error {
 	s.input.Lock()
 	defer s.input.Unlock()
-	switch {
-	case s.book == nil:
-		return ErrNotConfigured
-	case s.book.byRule[rule] == nil:
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if s.book.byRule[rule] == nil {
 		return ErrUnknownRule
 	}
 	_, err := s.step(context.Background(), in, s.book, s.now())

@@ -112,6 +112,7 @@ func scenes() []scene {
 			}}
 		}, nil},
 	}
+	list = append(list, renamedScenes(add)...)
 	list = append(list, scene{"silences", func() *Config {
 		return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
 			{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByRecovery}}, {ID: "b", Condition: "T", Reason: "B"},
@@ -119,7 +120,7 @@ func scenes() []scene {
 	}, []string{""}, []op{
 		{do: "match", rule: "a"}, {do: "match", rule: "b"}, {do: "recovery", rule: "a"}, {do: "pass", s: 8},
 		{do: "silence", rule: "a", s: 5}, {do: "silence", rule: "b", s: 60}, {do: "unsilence", rule: "b"},
-		{do: "save"}, {do: "crash"}, {do: "crash late"}, {do: "reboot"},
+		{do: "save"}, {do: "crash"}, {do: "crash late"}, {do: "reboot"}, {do: "reboot late"}, {do: "lose"},
 	}, nil, nil})
 	for _, receivers := range [][]string{{"kmsg", "journal"}, {"journal", "kmsg"}} {
 		list = append(list, scene{"two sources, " + receivers[0] + " first", func() *Config {
@@ -137,10 +138,41 @@ func scenes() []scene {
 	return list
 }
 
+// renamedScenes are those in which rules change their names, and back.
+func renamedScenes(add func(...op) []op) []scene {
+	named := func(hash string, name func(id string) (string, []Former)) func() *Config {
+		return func() *Config {
+			config := &Config{Hash: hash, Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "a", Reason: "A", Clear: Clear{By: ClearByLatched}}, {ID: "b", Reason: "B", Clear: Clear{By: ClearByRecovery}},
+			}}
+			if strings.HasPrefix(hash, "check") {
+				config.Rules[0] = Rule{ID: "a", Reason: "A", Level: true}
+			}
+			for i := range config.Rules {
+				rule := &config.Rules[i]
+				rule.Condition = "T"
+				rule.ID, rule.Formerly = name(rule.ID)
+			}
+			return config
+		}
+	}
+	first := func(id string) (string, []Former) { return id, []Former{{ID: id + "2"}} }
+	second := func(id string) (string, []Former) { return id + "2", []Former{{ID: id}} }
+	upgrades := add(op{do: "match", rule: "b"}, op{do: "recovery", rule: "b"}, op{do: "save"}, op{do: "reboot"},
+		op{do: "reload"}, op{do: "upgrade"}, op{do: "upgrade late"}, op{do: "reboot upgrade"}, op{do: "reboot upgrade late"})
+	return []scene{
+		{"renamed", named("one", first), []string{""}, append(slices.Clip(upgrades), op{do: "match", rule: "a"}), named("two", second), nil},
+		{"renamed check", named("check one", first), []string{""}, append(slices.Clip(upgrades),
+			op{do: "verdict", rule: "a", state: pipeline.StateOK}, op{do: "verdict", rule: "a", state: pipeline.StateProblem}),
+			named("check two", second), nil},
+	}
+}
+
 // stage is a scene with its configurations made ready.
 type stage struct {
 	scene
 	book, other *Book
+	shadowed    bool // states are read from their text again and again
 }
 
 func (s scene) stage(t *testing.T) stage {
@@ -154,7 +186,9 @@ func (s scene) stage(t *testing.T) stage {
 
 // play runs a sequence in a world of its own.
 func (s *stage) play(eager bool, ops []op) error {
-	return newWorld(s.book, s.other, s.instances, eager, s.receivers...).run(ops)
+	w := newWorld(s.book, s.other, s.instances, eager, s.receivers...)
+	w.shadow.on = s.shadowed
+	return w.run(ops)
 }
 
 func (s *stage) fail(t *testing.T, eager bool, ops []op, err error) {
@@ -228,6 +262,7 @@ func TestManyLongLives(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			s := s.stage(t)
+			s.shadowed = true
 			for seed := range uint64(lives) {
 				random := rand.New(rand.NewPCG(seed, 1))
 				alphabet := append(slices.Clip(s.ops), op{do: "patch"}, op{do: "deliver"}, op{do: "lose twice"}, op{do: "crash late"}, op{do: "pass", s: 70})

@@ -33,6 +33,7 @@ func (s *Store) Publish(ctx context.Context, sinks []pipeline.Consumer) {
 			_, err := s.step(ctx, in, s.book, s.now())
 			errs = append(errs, err)
 		}
+		s.starting = false
 		s.timer.poke()
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -17,6 +17,7 @@ func (m *step) recovery(in *Recovery) {
 	if order.Boot.ID != m.s.Boot.ID {
 		boot = order.Boot.ID
 	}
+	m.dropSilenced(rule, in, order, boot)
 	if rule.on == nil {
 		m.recover(m.s.Events, rule, in, order, boot)
 		return

@@ -16,6 +16,7 @@ func (m *step) reload() {
 			m.dropType(name)
 		}
 	}
+	m.fitRules()
 	for _, t := range m.book.types {
 		m.s.Delete = slices.DeleteFunc(m.s.Delete, func(name string) bool { return name == t.Name })
 		ts := m.declare(t)
@@ -30,12 +31,12 @@ func (m *step) reload() {
 		})
 	}
 	for _, c := range m.s.Events.sorted() {
-		if rule := m.book.byRule[c.Rule]; rule == nil || rule.on != nil {
+		if rule := m.book.byRule[c.Rule]; rule == nil || (rule.on != nil && !c.Silenced) {
 			m.remove(m.s.Events, c)
 		}
 	}
 	maps.DeleteFunc(m.s.Rules, func(id string, _ *RuleState) bool { return m.book.byRule[id] == nil })
-	m.endSilences()
+	maps.DeleteFunc(m.s.Silences, func(id string, _ *Silence) bool { return m.book.byRule[id] == nil })
 	m.s.ConfigHash = m.book.hash
 	m.out.trace = traceChange
 	m.rearm()
@@ -62,6 +63,18 @@ func (m *step) reloadCauses(t *bookType, ts *TypeState) (removed string) {
 			removed = id
 		}
 	}
+	for _, c := range m.fitCauses(t, ts) {
+		if c.active() {
+			removed = c.Rule
+		}
+		m.remove(ts.Causes, c)
+	}
+	return removed
+}
+
+// fitCauses makes the causes of a type fit its rules, and hands on those of rules
+// that are gone. It returns those that have no heir.
+func (m *step) fitCauses(t *bookType, ts *TypeState) (orphans []*Cause) {
 	for _, c := range ts.Causes.sorted() {
 		if c.Rule == RestoredRule || c.Rule == OthersRule {
 			continue
@@ -72,13 +85,10 @@ func (m *step) reloadCauses(t *bookType, ts *TypeState) (removed string) {
 		} else if heir := t.heir(c); heir != nil {
 			m.inherit(ts, c, heir)
 		} else {
-			if c.active() {
-				removed = c.Rule
-			}
-			m.remove(ts.Causes, c)
+			orphans = append(orphans, c)
 		}
 	}
-	return removed
+	return orphans
 }
 
 // heir finds the rule that takes over a cause of a removed one: the one that

@@ -2,8 +2,6 @@ package condition
 
 import (
 	"time"
-
-	"github.com/otelnpd/otelnpd/pipeline"
 )
 
 // trace says what a late seed needs to know of an input.
@@ -36,14 +34,16 @@ type Journal struct {
 	start *State
 	book  *Book
 	now   Now
+	// life is when the agent was started last.
+	life Now
 
 	entries []entry
 	bytes   int
 	// last finds, in the run of repeats at the end, the entry that a further
 	// repeat takes the place of.
 	last map[journalKey]int
-	// resumed is set where an earlier life of the agent began the journal.
-	resumed bool
+	// begun is set once the start is complete: what comes then is an entry.
+	begun bool
 	// Overflows counts how often the oldest half had to be given up.
 	Overflows int
 }
@@ -55,33 +55,42 @@ type entry struct {
 }
 
 type journalKey struct {
-	rule, instance string
-	verdict        bool
+	rule, instance    string
+	verdict, silenced bool
 }
 
 // NewJournal begins with a state that has just begun: no [NewBoot] has reached
 // it yet.
 func NewJournal(start *State, book *Book, now Now) *Journal {
-	return &Journal{start: start.Clone(), book: book, now: now, last: map[journalKey]int{}}
+	j := &Journal{start: start.Clone(), book: book, now: now, life: now, last: map[journalKey]int{}}
+	if !j.start.ReceiversKnown {
+		j.start.AwaitsReceivers = true
+	}
+	return j
 }
 
-// Expect notes the receivers that feed the conditions: they belong to the start,
-// or to the newest one.
+// Expect notes the receivers that feed the conditions. The first ones belong to the
+// start.
 func (j *Journal) Expect(in *Receivers, book *Book, now Now) {
-	if j.resumed {
+	if j.begun {
+		clear(j.last)
 		j.append(in, book, now)
 		return
 	}
+	j.begun = true
 	j.start.Step(j.book, in, j.now)
 }
 
 // Note keeps an input that the state has judged, if it can matter.
 func (j *Journal) Note(in Input, book *Book, now Now, out *Outcome) {
+	if _, restarted := in.(*Restart); restarted {
+		j.life, j.begun = now, true
+	}
 	switch out.trace {
 	case traceNothing:
 		return
 	case traceRepeat, traceSteady:
-		if key, folds := j.folds(in, book, out.trace); folds {
+		if key, folds := j.folds(in, book, out); folds {
 			j.fold(key, in, book, now)
 			return
 		}
@@ -96,15 +105,15 @@ func (j *Journal) Note(in Input, book *Book, now Now, out *Outcome) {
 // activates. In the backlog nothing is folded, since nobody knows yet which of
 // its lines come after the Node's status; and where matches are counted or
 // timed, each of them matters.
-func (j *Journal) folds(in Input, book *Book, trace trace) (journalKey, bool) {
+func (j *Journal) folds(in Input, book *Book, out *Outcome) (journalKey, bool) {
 	switch in := in.(type) {
 	case *Verdict:
-		return journalKey{in.Problem.Rule, in.Problem.Instance, true}, trace == traceSteady
+		return journalKey{in.Problem.Rule, in.Problem.Instance, true, out.Silenced}, out.trace == traceSteady
 	case *Match:
 		rule := book.byRule[in.Problem.Rule]
-		live := in.Order.Boot.ID == j.now.Current.ID && in.Order.Boot.At > j.now.Boot+time.Minute
+		live := in.Order.Boot.ID == j.life.Current.ID && in.Order.Boot.At > j.life.Boot+time.Minute
 		folds := live && rule.Threshold.MinOccurrences <= 1 && rule.on != nil && !rule.on.hasTTL
-		return journalKey{in.Problem.Rule, in.Problem.Instance, false}, folds
+		return journalKey{in.Problem.Rule, in.Problem.Instance, false, out.Silenced}, folds
 	default:
 		return journalKey{}, false
 	}
@@ -153,9 +162,13 @@ func (j *Journal) compact() {
 		return
 	}
 	half := len(kept) / 2
+	j.start = j.start.Clone() // it may be being written down
 	for _, e := range kept[:half] {
 		j.start.Step(e.book, e.in, e.now)
 		j.book = e.book
+		if _, restarted := e.in.(*Restart); restarted {
+			j.now = e.now // the Node is judged as of this start
+		}
 		j.bytes -= sizeOf(e.in)
 	}
 	j.entries = append([]entry(nil), kept[half:]...)
@@ -164,15 +177,8 @@ func (j *Journal) compact() {
 
 // sizeOf is what an input takes in the journal, in bytes.
 func sizeOf(in Input) int {
-	var problem *pipeline.Problem
-	switch in := in.(type) {
-	case *Match:
-		problem = in.Problem
-	case *Recovery:
-		problem = in.Problem
-	case *Verdict:
-		problem = in.Problem
-	default:
+	problem := problemOf(in)
+	if problem == nil {
 		return entryOverhead
 	}
 	return entryOverhead + len(problem.Message) + len(problem.Instance)
@@ -206,6 +212,21 @@ func (in *Seed) asOf(start, current string) *Seed {
 		then.NodeBootID = ""
 	}
 	return &then
+}
+
+// told returns what all this has told so far, without the Node.
+func (j *Journal) told() (all told) {
+	s := j.start.Clone()
+	for _, e := range j.entries {
+		if e.in == nil {
+			continue
+		}
+		out := s.Step(e.book, e.in, e.now)
+		for i := range out.Changes {
+			all.add(out.Changes[i].UID)
+		}
+	}
+	return all
 }
 
 func (o *Outcome) add(more Outcome) {

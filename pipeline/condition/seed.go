@@ -15,14 +15,19 @@ const earlierBoot = "(earlier)"
 func (m *step) seed(in *Seed) {
 	m.out.seeded = true
 	m.out.trace = traceChange
-	m.advanceBoot()
+	advanced := m.advanceBoot()
+	var earlier []*bookType // the Node's status of them is of an earlier boot
 	for i := range in.Conditions {
 		node := &in.Conditions[i]
-		if t := m.book.byType[node.Type]; t != nil && !t.Reserved {
-			m.seedType(t, m.s.Types[t.Name], node, in)
+		if t := m.book.byType[node.Type]; t != nil && !t.Reserved && !m.seedType(t, m.s.Types[t.Name], node, in) {
+			earlier = append(earlier, t)
 		}
 	}
-	m.newBoot()
+	if advanced {
+		m.newBoot(m.book.types, true)
+	} else {
+		m.newBoot(earlier, false)
+	}
 	if m.s.backlogOver() {
 		m.finishBacklog(pipeline.CauseUID("backlog", m.s.Boot.ID))
 	}
@@ -83,10 +88,12 @@ func (p *Patched) says(node *NodeCondition) bool {
 		p.LastTransitionTime.Equal(node.LastTransitionTime)
 }
 
-func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *Seed) {
+// seedType takes over one condition. It tells whether that is done: if the status is
+// of an earlier boot, the new boot comes next, and is shown with it.
+func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *Seed) (done bool) {
 	state, valid := t.state(node.Status)
-	if !valid || ts.known(node) {
-		return
+	if !valid || ts.known(node) || !writable(node.LastTransitionTime) {
+		return true
 	}
 	current := in.ofThisBoot(node, m.now)
 	at, upTo := m.earlier(node.LastTransitionTime), m.earlier(node.heartbeat())
@@ -106,7 +113,8 @@ func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *See
 	m.pin(t, ts, node, upTo)
 	if current {
 		m.showNode(t, ts, upTo)
-	} // else the new boot, which comes next, is shown with it
+	}
+	return current
 }
 
 // past maps a time of the Node to the boot clock; it is never in the future.

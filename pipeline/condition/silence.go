@@ -10,9 +10,9 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// The bounds of silences.
+// The bounds of silences: how many there are, and how long each is.
 const (
-	maxSilences   = 1024
+	MaxSilences   = 1024
 	MinSilenceFor = time.Second
 	MaxSilenceFor = 31 * 24 * time.Hour
 )
@@ -22,13 +22,12 @@ var ErrTooManySilences = errors.New("too many rules are silenced: end one first"
 
 // Silence keeps a rule from conditions and Events for a while, as mode observe
 // does for good. What the rule holds already it goes on to hold: silence is not
-// health.
+// health. It is kept for a while after its end, for what is read late.
 type Silence struct {
-	// Boot is the boot on whose clock From and Until are: what happens within
-	// (From, Until] is silenced.
-	Boot  string        `json:"boot"`
-	From  time.Duration `json:"from"`
-	Until time.Duration `json:"until"`
+	// From and Until are on the boot clock, perhaps of two boots: what happens
+	// between them is silenced, whenever it is read.
+	From  pipeline.BootTime `json:"from"`
+	Until pipeline.BootTime `json:"until"`
 	// Since and End are the same by the wall clock. End counts over a reboot.
 	Since time.Time `json:"since"`
 	End   time.Time `json:"end"`
@@ -36,75 +35,140 @@ type Silence struct {
 	RequestID string `json:"request_id,omitempty"`
 }
 
-// SilenceRule is an operator's order to keep a rule quiet for a while, in place of
-// an order before it.
+// active tells whether a silence has not ended yet.
+func (q *Silence) active(now Now) bool {
+	return q != nil && q.Until.ID == now.Current.ID && now.Boot < q.Until.At
+}
+
+// SilenceRule is an operator's order to keep a rule quiet for a while. It moves
+// the end of a silence that there is.
 type SilenceRule struct {
-	Rule      string
-	For       time.Duration
-	RequestID string
+	Rule      string        `json:"rule"`
+	For       time.Duration `json:"for"`
+	RequestID string        `json:"request_id,omitempty"`
 }
 
 // UnsilenceRule is an operator's order to end a silence.
-type UnsilenceRule struct{ Rule string }
+type UnsilenceRule struct {
+	Rule string `json:"rule"`
+}
 
 func (*SilenceRule) input()   {}
 func (*UnsilenceRule) input() {}
 
+// silence begins a silence, or moves the end of the one there is.
 func (m *step) silence(in *SilenceRule) {
-	if m.book.byRule[in.Rule] == nil {
+	if m.book.byRule[in.Rule] == nil || in.For < MinSilenceFor || in.For > MaxSilenceFor {
 		return
 	}
-	m.endSilences()
-	if len(m.s.Silences) >= maxSilences && m.s.Silences[in.Rule] == nil {
+	old := m.s.Silences[in.Rule]
+	if old == nil && !m.roomForSilence() {
 		return
 	}
+	q := &Silence{
+		From: m.nowInBoot(), Until: m.nowInBoot(), Since: m.now.Wall, End: m.now.Wall.Add(in.For), RequestID: in.RequestID,
+	}
+	q.Until.At += in.For
+	if old.active(m.now) {
+		q.From, q.Since = old.From, old.Since
+	}
+	m.s.Silences[in.Rule] = q
 	m.out.trace = traceChange
+}
+
+func (m *step) nowInBoot() pipeline.BootTime {
+	return pipeline.BootTime{ID: m.s.Boot.ID, At: m.now.Boot}
+}
+
+// roomForSilence makes room by what has ended.
+func (m *step) roomForSilence() bool {
 	if m.s.Silences == nil {
 		m.s.Silences = map[string]*Silence{}
 	}
-	m.s.Silences[in.Rule] = &Silence{
-		Boot: m.s.Boot.ID, From: m.now.Boot, Until: m.now.Boot + in.For,
-		Since: m.now.Wall, End: m.now.Wall.Add(in.For), RequestID: in.RequestID,
+	if len(m.s.Silences) >= MaxSilences {
+		maps.DeleteFunc(m.s.Silences, func(_ string, q *Silence) bool { return !q.active(m.now) })
 	}
+	return len(m.s.Silences) < MaxSilences
 }
 
 // unsilence ends a silence now: what happened before stays silenced, also if it
 // is read later.
 func (m *step) unsilence(in *UnsilenceRule) {
-	silence := m.s.Silences[in.Rule]
-	if silence == nil {
+	q := m.s.Silences[in.Rule]
+	if !q.active(m.now) {
 		return
 	}
+	q.Until, q.End = m.nowInBoot(), m.now.Wall
 	m.out.trace = traceChange
-	silence.Until, silence.End = min(silence.Until, m.now.Boot), m.now.Wall
 }
 
 // silenced tells whether a rule is to be kept quiet about what happened then.
 func (m *step) silenced(rule string, order pipeline.Order) bool {
-	silence := m.s.Silences[rule]
-	return silence != nil && silence.Boot == order.Boot.ID && silence.From < order.Boot.At && order.Boot.At <= silence.Until
+	q := m.s.Silences[rule]
+	if q == nil {
+		return false
+	}
+	at := pipeline.Order{Boot: order.Boot}
+	return m.s.compare(at, pipeline.Order{Boot: q.From}) > 0 && m.s.compare(at, pipeline.Order{Boot: q.Until}) < 0
 }
 
-// endSilences forgets the silences that no line can fall into any more: those that
-// have long been over, and those of rules that are no more.
-func (m *step) endSilences() {
-	const late = time.Hour // lines that are read late
-	maps.DeleteFunc(m.s.Silences, func(rule string, silence *Silence) bool {
-		return m.book.byRule[rule] == nil || (silence.Boot == m.s.Boot.ID && silence.Until+late < m.now.Boot)
-	})
-}
-
-// carrySilences lets silences go on in another boot, for what is left of them. One
-// that has ended meanwhile still covers what happened before it did.
+// carrySilences lets silences go on in a boot that has just become the state's own,
+// until the time on the wall that was meant. They are never longer than what was
+// left when the boot before was last heard of: the wall clock may have been set
+// back, and what had ended does not begin again. What ended in the boot before is
+// kept for its lines.
 func (m *step) carrySilences() {
-	maps.DeleteFunc(m.s.Silences, func(_ string, silence *Silence) bool {
-		if silence.Boot == m.s.Boot.ID {
-			return false
+	before := m.s.Boots[len(m.s.Boots)-1]
+	maps.DeleteFunc(m.s.Silences, func(_ string, q *Silence) bool { return q.Until.ID != before.ID })
+	for _, q := range m.s.Silences {
+		left := q.Until.At - m.s.Latest
+		if left <= 0 {
+			continue
 		}
-		left := min(silence.End.Sub(m.now.Wall), silence.Until-silence.From)
-		silence.Boot, silence.From, silence.Until = m.s.Boot.ID, 0, m.now.Boot+left
-		return silence.Until <= 0
-	})
+		left = min(left, q.End.Sub(m.now.Wall))
+		if at := m.now.Boot + left; at > 0 { // perhaps before now: lines of then may still come
+			q.Until = pipeline.BootTime{ID: m.s.Boot.ID, At: at}
+			q.End = m.now.Wall.Add(left)
+		}
+	}
+}
+
+// silencedVerdict judges what a silenced check says, unless that is ok: it is
+// counted on its own and turns nothing. The check has answered all the same.
+func (m *step) silencedVerdict(rule *bookRule, in *Verdict, order pipeline.Order) {
+	state := in.Problem.State
+	tracker, full := m.slot(m.s.Events, rule, Key{Rule: rule.ID, Instance: in.Problem.Instance, Silenced: true})
+	if tracker.Level == nil {
+		tracker.Level = &LevelState{}
+	}
+	rs, l := m.s.rule(rule.ID), tracker.Level
+	m.out.trace = traceChange
+	if rs.Answered && (state == pipeline.StateUnknown || (l.Settled && l.Streak == state)) {
+		m.out.trace = traceSteady
+	}
+	rs.Answered = true
+	l.Start = pipeline.BootTime{ID: m.s.Boot.ID, At: in.Problem.Verdict.Start}
+	if m.streak(rule, l, full, state, order.Boot.At) {
+		m.fire(rule, in.Problem, max(in.Problem.Count, 1))
+	}
+	m.awaitVerdicts()
+}
+
+// okToSilenced lets what a check has said while silenced begin anew.
+func (m *step) okToSilenced(rule *bookRule, instance string) {
+	if c := m.s.Events[Key{Rule: rule.ID, Instance: instance, Silenced: true}]; c != nil && c.Level != nil {
+		*c.Level = LevelState{Start: c.Level.Start}
+	}
+}
+
+// dropSilenced forgets what was gathered, while a rule was silenced, up to a recovery.
+func (m *step) dropSilenced(rule *bookRule, in *Recovery, order pipeline.Order, boot string) {
+	for _, c := range m.s.Events.ofRule(rule.ID) {
+		if c.Silenced && c.Boot == boot && (in.Problem.Instance == "" || in.Problem.Instance == c.Instance) {
+			m.dropHits(c, order)
+			m.s.raise(&c.Cleared, order)
+		}
+	}
 }
 
 // SilenceView is a silence that is in force.
@@ -118,8 +182,8 @@ type SilenceView struct {
 func (s *State) silences(now Now) []SilenceView {
 	var views []SilenceView
 	for rule, silence := range s.Silences {
-		if silence.Boot == now.Current.ID && silence.Until > now.Boot {
-			views = append(views, SilenceView{Rule: rule, Since: silence.Since, Until: now.wallAt(silence.Until)})
+		if silence.active(now) {
+			views = append(views, SilenceView{Rule: rule, Since: silence.Since, Until: now.wallAt(silence.Until.At)})
 		}
 	}
 	slices.SortFunc(views, func(x, y SilenceView) int { return cmp.Compare(x.Rule, y.Rule) })

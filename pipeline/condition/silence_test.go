@@ -1,214 +1,304 @@
-package condition_test
+package condition
 
 import (
-	"context"
-	"strings"
+	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/otel/attribute"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/otelnpd/otelnpd/pipeline"
-	"github.com/otelnpd/otelnpd/pipeline/condition"
-	"github.com/otelnpd/otelnpd/pipeline/pipelinetest"
 )
 
-// silence silences a rule from now on; then a second passes.
-func (b *bench) silence(t *testing.T, rule string, lasting time.Duration) {
-	t.Helper()
-	_, err := b.Silence(rule, lasting, "request")
-	require.NoError(t, err)
-	b.clock.Advance(time.Second)
+func (l *lab) silence(rule string, s float64) {
+	l.t.Helper()
+	l.step(&SilenceRule{Rule: rule, For: seconds(s)})
 }
 
-func TestASilencedRuleMakesNoCause(t *testing.T) {
-	b := newBench(t)
-	b.publish(t)
-	b.silence(t, "hung", time.Minute)
-	result := b.match(t, "hung")
-	require.NotNil(t, result.Fired, "it goes on as of a rule that observes")
-	require.True(t, result.Fired.Observe)
-	require.Equal(t, pipeline.ConditionFalse, b.Conditions()[0].Status)
-	require.Len(t, b.transitions(), 2)
-
-	b.clock.Advance(time.Minute)
-	require.Nil(t, b.match(t, "hung").Fired)
-	require.Equal(t, pipeline.ConditionTrue, b.Conditions()[0].Status, "it is over by itself")
+func (l *lab) unsilence(rule string) {
+	l.t.Helper()
+	l.step(&UnsilenceRule{Rule: rule})
 }
 
-func TestASilencedEventObserves(t *testing.T) {
-	b := newBench(t)
-	b.silence(t, "oops", time.Minute)
-	require.Nil(t, b.match(t, "oops").Fired, "its threshold holds")
-	require.True(t, b.match(t, "oops").Fired.Observe)
-}
-
-func TestSilenceIsNotHealth(t *testing.T) {
-	b := newBench(t)
-	b.match(t, "hung")
-	b.match(t, "slow")
-	b.silence(t, "hung", time.Hour)
-	b.silence(t, "slow", time.Hour)
-	require.Equal(t, pipeline.ConditionTrue, b.Conditions()[0].Status, "what it holds it goes on to hold")
-	require.NoError(t, b.Clear(t.Context(), "Deadlock", "r"))
-	b.clock.Advance(2 * time.Second)
-	b.match(t, "hung")
-	require.Equal(t, pipeline.ConditionFalse, b.Conditions()[0].Status, "with a clear it is quiet")
-	b.clock.Advance(2 * time.Minute)
-	b.FirstVerdictsIn() // any input lets the timers act
-	require.Equal(t, pipeline.ConditionFalse, b.Conditions()[1].Status, "what ends a cause still does")
-}
-
-// A line is judged by when it happened, in whichever life it is read.
-func TestALineIsSilencedByWhenItHappened(t *testing.T) {
-	b := newBench(t)
-	before := b.record("hung", pipeline.StateProblem)
-	b.clock.Advance(time.Second)
-	b.silence(t, "hung", time.Minute)
-	during := b.record("hung", pipeline.StateProblem)
-	silenced := b.keep(t)
-	b.clock.Advance(2 * time.Minute)
-
-	late := b.again(t, silenced, config())
-	late.apply(t, during)
-	require.Equal(t, pipeline.ConditionFalse, late.Conditions()[0].Status)
-	late.apply(t, before)
-	require.Empty(t, late.Views()[0].Causes, "of one source the later came first: it is a replay")
-
-	other := b.again(t, silenced, config())
-	other.apply(t, before)
-	require.Equal(t, pipeline.ConditionTrue, other.Conditions()[0].Status)
-}
-
-func TestASilenceOutlivesAReboot(t *testing.T) {
-	b := newBench(t)
-	b.silence(t, "hung", 3*time.Hour)
-	reboot := func(after time.Duration) *bench {
-		clock := pipelinetest.NewClock(pipeline.Instant{Wall: boot.Add(time.Hour + after), Boot: time.Minute})
-		next := b.again(t, b.keep(t), config(), inBoot("another"), func(o *condition.Options) { o.Clock = clock })
-		next.clock = clock
-		next.publish(t)
-		return next
-	}
-	next := reboot(time.Hour)
-	require.Len(t, next.Silences(), 1)
-	require.Equal(t, boot.Add(4*time.Hour), next.Silences()[0].Until)
-	require.Empty(t, reboot(4*time.Hour).Silences(), "it was over before")
-
-	b.clock.StepWall(-100 * time.Hour)
-	stepped := b.again(t, b.keep(t), config(), func(o *condition.Options) { o.Clock = b.clock })
-	stepped.clock.Advance(3 * time.Hour)
-	require.Empty(t, stepped.Silences(), "the wall clock has no say within a boot")
-}
-
-func TestSilencesAreBoundedAndChecked(t *testing.T) {
-	b := newBench(t)
-	for rule, want := range map[string]string{"nobody": "no such rule", "hung": "out of range"} {
-		lasting := time.Hour
-		if rule == "hung" {
-			lasting = time.Millisecond
+// fires tells what has fired since the last look: REASON, in brackets if observed.
+func (l *lab) fires() (reasons []string) {
+	for _, p := range l.fired {
+		if p.Observe {
+			reasons = append(reasons, "("+p.Reason+")")
+		} else {
+			reasons = append(reasons, p.Reason)
 		}
-		_, err := b.Silence(rule, lasting, "r")
-		require.ErrorContains(t, err, want)
 	}
-	_, err := b.Silence("hung", 32*24*time.Hour, "r")
-	require.ErrorContains(t, err, "out of range")
-	_, err = b.Unsilence("nobody")
-	require.ErrorIs(t, err, condition.ErrUnknownRule)
-	was, err := b.Unsilence("hung")
-	require.NoError(t, err)
-	require.False(t, was)
-
-	b.silence(t, "hung", time.Hour)
-	b.silence(t, "hung", 2*time.Hour)
-	require.Len(t, b.Silences(), 1, "the last word counts")
-	require.Equal(t, "hung", b.Rules()[0].Silence.Rule)
-	require.Nil(t, b.Rules()[1].Silence)
-	was, err = b.Unsilence("hung")
-	require.NoError(t, err)
-	require.True(t, was)
-	require.Empty(t, b.Silences())
-
-	changed := config()
-	changed.Rules = changed.Rules[1:]
-	b.silence(t, "hung", time.Hour)
-	require.NoError(t, b.Configure(changed))
-	require.Empty(t, b.Silences(), "it goes with its rule")
-	_, err = condition.NewStore(condition.Options{}).Silence("hung", time.Hour, "r")
-	require.ErrorIs(t, err, condition.ErrNotConfigured)
+	l.fired = nil
+	return reasons
 }
 
-func TestASilencedCheckHoldsWhatItHeld(t *testing.T) {
-	checked := &condition.Config{
-		Hash: "check", Types: []condition.Type{{Name: "Clock", HealthyReason: "ClockIsRight"}},
-		Rules: []condition.Rule{{ID: "ntp", Condition: "Clock", Reason: "ClockIsWrong", Level: true}},
-	}
-	b := newUnconfigured()
-	require.NoError(t, b.Configure(checked))
-	verdict := func(state pipeline.State) condition.Result {
-		b.clock.Advance(time.Second)
-		record := b.record("ntp", state)
-		record.Place = pipeline.Place{}
-		record.Problem.Verdict = &pipeline.Verdict{Boot: pipelinetest.BootID, Start: record.Boot.At}
-		return b.apply(t, record)
-	}
-	verdict(pipeline.StateOK)
-	b.silence(t, "ntp", time.Hour)
-	require.True(t, verdict(pipeline.StateProblem).Fired.Observe)
-	require.Nil(t, verdict(pipeline.StateUnknown).Fired)
-	require.Equal(t, pipeline.ConditionFalse, b.Conditions()[0].Status)
-	_, err := b.Unsilence("ntp")
-	require.NoError(t, err)
-	verdict(pipeline.StateProblem)
-	require.Equal(t, pipeline.ConditionTrue, b.Conditions()[0].Status)
-	b.silence(t, "ntp", time.Hour)
-	verdict(pipeline.StateProblem)
-	require.Equal(t, pipeline.ConditionTrue, b.Conditions()[0].Status)
-	verdict(pipeline.StateOK)
-	require.Equal(t, pipeline.ConditionFalse, b.Conditions()[0].Status, "an ok is heard")
+// again lets the agent start anew from what it had written.
+func (l *lab) again(config *Config) {
+	l.t.Helper()
+	text, err := json.Marshal(l.s)
+	require.NoError(l.t, err)
+	var back State
+	require.NoError(l.t, json.Unmarshal(text, &back))
+	require.NoError(l.t, back.mend())
+	l.s, l.book = &back, newTestBook(l.t, config)
+	l.s.Begin(l.book, l.now)
 }
 
-func TestSilencesAreCounted(t *testing.T) {
-	reader := sdkmetric.NewManualReader()
-	b := newBench(t)
-	require.NoError(t, b.RegisterSilenceMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")))
-	b.silence(t, "hung", time.Minute)
-	b.match(t, "hung")
-	b.match(t, "hung")
-	require.Equal(t, map[string]int64{"otelnpd.rules.silenced hung": 1, "otelnpd.rules.silenced_problems hung": 2}, read(t, reader))
-	b.clock.Advance(time.Hour)
-	require.Equal(t, map[string]int64{"otelnpd.rules.silenced_problems hung": 2}, read(t, reader))
+func TestASilencedRuleIsObserved(t *testing.T) {
+	l := newLab(t, deadlock())
+	l.silence("a", 60)
+	l.at(1001)
+	l.matches("a")
+	require.Equal(t, pipeline.ConditionFalse, l.status("Deadlock"))
+	require.Equal(t, []string{"(TaskHung)"}, l.fires())
+	l.matches("b")
+	require.Equal(t, `True LockUp "message of b" @16m41s`, l.stands("Deadlock"), "others are not")
+	l.at(1061)
+	l.matches("a")
+	require.Equal(t, `True TaskHung "message of a (and 1 more)" @16m41s`, l.stands("Deadlock"), "the silence is over")
+	require.Empty(t, l.fires())
 }
 
-// read returns all series as NAME and their labels' values.
-func read(t *testing.T, reader sdkmetric.Reader) map[string]int64 {
-	t.Helper()
-	var all metricdata.ResourceMetrics
-	require.NoError(t, reader.Collect(context.Background(), &all))
-	values := map[string]int64{}
-	add := func(name string, attributes attribute.Set, value int64) {
-		words := []string{name}
-		for _, label := range attributes.ToSlice() {
-			words = append(words, label.Value.String())
-		}
-		values[strings.Join(words, " ")] = value
+func TestASilenceEndsNothing(t *testing.T) {
+	l := newLab(t, deadlock())
+	l.matches("r")
+	l.at(1001)
+	l.silence("r", 60)
+	l.at(1002)
+	l.matches("r")
+	require.Equal(t, `True Stuck "message of r" @16m40s`, l.stands("Deadlock"))
+	l.at(1003)
+	l.recover(line{rule: "r"})
+	require.Equal(t, pipeline.ConditionFalse, l.status("Deadlock"), "recoveries are heard")
+	l.at(1004)
+	l.matches("r")
+	require.Equal(t, pipeline.ConditionFalse, l.status("Deadlock"))
+}
+
+// A line is judged by when it happened, not by when it is read.
+func TestASilenceCoversWhatHappenedInIt(t *testing.T) {
+	for at, quiet := range map[float64]bool{999: false, 1000: false, 1000.5: true, 1049.9: true, 1050: false, 1100: false} {
+		l := newLab(t, deadlock())
+		l.silence("a", 100)
+		l.at(1050)
+		l.unsilence("a")
+		l.at(2000)
+		l.again(deadlock())
+		l.expect("kmsg")
+		l.match(line{rule: "a", at: at})
+		require.Equal(t, quiet, l.status("Deadlock") == pipeline.ConditionFalse, "at %v", at)
 	}
-	for _, scope := range all.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			switch data := m.Data.(type) {
-			case metricdata.Gauge[int64]:
-				for _, point := range data.DataPoints {
-					add(m.Name, point.Attributes, point.Value)
-				}
-			case metricdata.Sum[int64]:
-				for _, point := range data.DataPoints {
-					add(m.Name, point.Attributes, point.Value)
-				}
+}
+
+func TestASilenceThatIsProlongedCoversWhatItCovered(t *testing.T) {
+	l := newLab(t, deadlock())
+	l.silence("a", 100)
+	l.at(1050)
+	l.silence("a", 100)
+	l.at(1060)
+	l.match(line{rule: "a", at: 1049})
+	require.Equal(t, pipeline.ConditionFalse, l.status("Deadlock"), "read late")
+	l.at(1149)
+	l.matches("a")
+	require.Equal(t, pipeline.ConditionFalse, l.status("Deadlock"))
+	l.at(1151)
+	l.matches("a")
+	require.Equal(t, pipeline.ConditionTrue, l.status("Deadlock"))
+}
+
+func TestASilenceIsKeptForLinesThatAReloadFindsLate(t *testing.T) {
+	l := newLab(t, deadlock())
+	l.silence("a", 100)
+	l.at(9000)
+	config := deadlock()
+	config.Hash = "hash-2"
+	l.again(config)
+	l.expect("kmsg")
+	l.step(&Reload{})
+	l.match(line{rule: "a", at: 1050})
+	require.Equal(t, pipeline.ConditionFalse, l.status("Deadlock"))
+	l.reload(without(config, "a"))
+	l.reload(deadlock())
+	l.match(line{rule: "a", at: 1060})
+	require.Equal(t, pipeline.ConditionTrue, l.status("Deadlock"), "the silence of a removed rule is forgotten")
+}
+
+func TestASilenceCountsOverAReboot(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ended bool    // before the reboot
+		step  float64 // of the wall clock while the node was down
+		until float64 // of the new boot; 0: no silence
+	}{
+		"the wall clock goes on":        {until: 950},
+		"it went back":                  {step: -5000, until: 1010},
+		"it went far ahead":             {step: 5000},
+		"it had ended":                  {ended: true},
+		"it had ended; it went back":    {ended: true, step: -5000},
+		"it went back, but only little": {step: -20, until: 970},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, deadlock())
+			l.silence("a", 2000)
+			l.at(2000)
+			l.step(&Tick{})
+			if tt.ended {
+				l.unsilence("a")
 			}
-		}
+			l.stepWall(tt.step)
+			l.reboot(bootB, 50)
+			l.again(deadlock())
+			l.expect("kmsg")
+			l.step(&NewBoot{})
+			for _, at := range []float64{11, tt.until - 1, tt.until + 1} {
+				if at < 10 {
+					continue
+				}
+				l.at(at)
+				l.matches("a")
+				require.Equal(t, at < tt.until, l.status("Deadlock") == pipeline.ConditionFalse, "at %v", at)
+				l.at(at + 0.5)
+				l.clear("Deadlock")
+			}
+		})
 	}
-	return values
+}
+
+// What a persistent journal brings of the boot before was silenced there.
+func TestASilenceCoversTheLinesOfItsBoot(t *testing.T) {
+	config := deadlock()
+	config.Rules[0].Clear = Clear{By: ClearByLatched}
+	for _, left := range []float64{500, 5} { // of the silence, when the node went down
+		l := newLab(t, config)
+		l.silence("a", 500+left)
+		l.at(1500)
+		l.step(&Tick{})
+		l.reboot(bootB, 60)
+		l.again(config)
+		l.expect("kmsg")
+		l.step(&NewBoot{})
+		l.match(line{rule: "a", boot: bootA, at: 1400})
+		require.Equal(t, pipeline.ConditionFalse, l.status("Deadlock"), "a latched rule hears of earlier boots")
+		require.Empty(t, l.seen())
+		l.match(line{rule: "a", boot: bootA, at: 999})
+		require.Equal(t, pipeline.ConditionTrue, l.status("Deadlock"), "before the silence")
+	}
+}
+
+func TestASilencedRuleGathersOnItsOwn(t *testing.T) {
+	t.Run("events", func(t *testing.T) {
+		l := newLab(t, counting(3, 600, Clear{}))
+		l.matches("ev")
+		l.silence("ev", 60)
+		l.at(1001)
+		l.matches("ev", "ev")
+		require.Empty(t, l.fires(), "one before the silence and two in it")
+		l.matches("ev")
+		require.Equal(t, []string{"(Slow)"}, l.fires())
+		l.at(1061)
+		l.matches("ev")
+		require.Empty(t, l.fires())
+		l.matches("ev")
+		require.Equal(t, []string{"Slow"}, l.fires(), "one before the silence and two after")
+	})
+	t.Run("conditions", func(t *testing.T) {
+		l := newLab(t, counting(2, 600, Clear{}))
+		l.matches("io")
+		l.silence("io", 60)
+		l.at(1001)
+		l.matches("io")
+		l.at(1002)
+		l.recover(line{rule: "io"})
+		l.at(1003)
+		l.matches("io")
+		require.Empty(t, l.fires(), "a recovery forgets what was gathered")
+		l.matches("io")
+		require.Equal(t, []string{"(IOError)"}, l.fires())
+		require.Equal(t, pipeline.ConditionFalse, l.status("Disk"))
+	})
+}
+
+func TestASilencedCheck(t *testing.T) {
+	config := checked(Type{InitiallyHealthy: true}, Rule{For: seconds(20), FailureThreshold: 2})
+	l := newLab(t, config)
+	l.silence("ntp", 100)
+	for at := 1001.0; at <= 1041; at += 10 {
+		l.at(at)
+		l.says("ntp", problem)
+		require.Equal(t, at >= 1021, len(l.fires()) == 1, "at %v: as long and as often as without", at)
+	}
+	require.Equal(t, pipeline.ConditionFalse, l.status("Clock"))
+	l.at(1051)
+	l.says("ntp", ok)
+	l.at(1061)
+	l.says("ntp", problem)
+	require.Empty(t, l.fires(), "an ok begins anew")
+	l.at(1101)
+	l.says("ntp", problem)
+	require.Empty(t, l.fires())
+	require.Equal(t, pipeline.ConditionFalse, l.status("Clock"), "what it said silently does not count")
+	l.at(1121)
+	l.says("ntp", problem)
+	require.Equal(t, pipeline.ConditionTrue, l.status("Clock"))
+}
+
+func TestASilencedCheckTurnsNothingButOK(t *testing.T) {
+	l := newLab(t, checked(Type{OnUnknown: OnUnknownUnknown}, Rule{}))
+	l.says("ntp", problem)
+	l.seen()
+	l.at(1001)
+	l.silence("ntp", 100)
+	l.at(1002)
+	l.says("ntp", unknown)
+	require.Equal(t, pipeline.ConditionTrue, l.status("Clock"), "what it holds it holds")
+	l.at(1003)
+	l.says("ntp", ok)
+	require.Equal(t, pipeline.ConditionFalse, l.status("Clock"))
+	l.at(1004)
+	l.says("ntp", unknown)
+	l.at(1005)
+	l.says("ntp", problem)
+	require.Equal(t, pipeline.ConditionFalse, l.status("Clock"))
+	require.True(t, l.s.VerdictsIn, "a silenced check has answered too")
+}
+
+func TestSilencesAreBounded(t *testing.T) {
+	config := &Config{}
+	for i := range MaxSilences + 1 {
+		config.Rules = append(config.Rules, Rule{ID: fmt.Sprint("rule-", i), Reason: "R"})
+	}
+	l := newLab(t, config)
+	for _, rule := range config.Rules {
+		l.silence(rule.ID, 60)
+	}
+	require.Len(t, l.s.silences(l.now), MaxSilences)
+	l.at(1061)
+	l.silence(config.Rules[MaxSilences].ID, 60)
+	require.Len(t, l.s.Silences, 1, "those that are over make room")
+	for _, lasting := range []time.Duration{-1, 0, MinSilenceFor - 1, MaxSilenceFor + 1} {
+		l.step(&SilenceRule{Rule: "rule-0", For: lasting})
+	}
+	l.silence("nobody", 60)
+	l.unsilence("nobody")
+	require.Len(t, l.s.Silences, 1)
+}
+
+// A late seed judges by the silences that there were.
+func TestALateSeedKnowsSilences(t *testing.T) {
+	l := newLab(t, deadlock())
+	l.expect("kmsg")
+	l.ends("kmsg")
+	j := NewJournal(l.s, l.book, l.now)
+	note := func(out Outcome, in Input) { j.Note(in, l.book, l.now, &out) }
+	say := func(in Input) { note(l.step(in), in) }
+	say(&SilenceRule{Rule: "a", For: seconds(100)})
+	for at := 1100.0 - 10; at < 1300; at += 30 { // past the first minute, where repeats are folded
+		l.at(at)
+		say(&Match{l.read(line{rule: "a"}, problem)})
+	}
+	s, out := j.Seed(&Seed{}, l.book, l.now)
+	require.Equal(t, l.s.Types["Deadlock"].Shown, s.Types["Deadlock"].Shown)
+	require.Len(t, out.Changes, 1)
+	require.Equal(t, "18m40s", offset(s.Types["Deadlock"].Causes[Key{Rule: "a"}].Since), "the first one after the silence")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -48,10 +49,12 @@ type world struct {
 	reloaded  bool  // in this boot
 	stopAt    int   // the line of the backlog before which the agent is killed
 	hushed    bool  // a line was silenced in this boot
+	renamed   bool  // rules were, in this boot
 	broken    error // of writing the state
 
 	// The agent.
 	s        *State
+	shadow   shadow
 	read     int                // lines of the log
 	timeFrom map[string]float64 // since when transition times can be known
 	journal  *Journal
@@ -207,6 +210,10 @@ func (w *world) apply(o op) error {
 	case "upgrade", "upgrade late":
 		w.swapBooks()
 		return w.restart(true, o.do == "upgrade late")
+	case "reboot upgrade", "reboot upgrade late":
+		w.reboot()
+		w.swapBooks()
+		return w.restart(true, o.do == "reboot upgrade late")
 	case "crash", "lose", "lose late", "crash late":
 		return w.restart(o.do == "crash" || o.do == "crash late", o.do == "lose late" || o.do == "crash late")
 	case "lose twice":
@@ -232,17 +239,19 @@ func (w *world) apply(o op) error {
 
 // swapBooks brings the other configuration.
 func (w *world) swapBooks() {
+	before := ruleNames(w.book)
 	w.book, w.other = w.other, w.book
-	w.reloaded = true
-	rules := map[string]bool{}
-	for id := range w.book.byRule {
-		rules[id] = true
+	rules := ruleNames(w.book)
+	if maps.Equal(before, rules) {
+		w.renamed = true
+		return
 	}
+	w.reloaded = true
 	w.facts = append(w.facts, fact{kind: "reload", at: w.abs, rules: rules})
 }
 
 func (w *world) line(o op, match bool) error {
-	rule := w.book.byRule[o.rule]
+	rule := w.called(o.rule)
 	if rule == nil {
 		return nil // gone with a reload: nothing matches
 	}
@@ -257,11 +266,11 @@ func (w *world) line(o op, match bool) error {
 		Boot:  pipeline.BootTime{ID: w.bootID(), At: seconds(w.abs - w.bootAt)},
 		Place: pipeline.Place{Scope: w.bootID(), Source: o.from, Position: uint64(len(w.log))},
 	}
-	uid := pipeline.ProblemUID("node-1", order.Place, o.rule)
+	uid := pipeline.ProblemUID("node-1", order.Place, rule.ID)
 	occurrence := Occurrence{Order: order, Time: w.now().Wall, Receiver: o.from, Problem: &pipeline.Problem{
-		UID: uid, Rule: o.rule, Condition: rule.Condition, Reason: rule.Reason, Message: "on " + o.instance, Instance: o.instance, State: state, Count: 1,
+		UID: uid, Rule: rule.ID, Condition: rule.Condition, Reason: rule.Reason, Message: "on " + o.instance, Instance: o.instance, State: state, Count: 1,
 	}}
-	if match && w.abs <= w.quiet[o.rule] {
+	if match && w.abs < w.quiet[o.rule] {
 		w.hushed = true
 	} else {
 		w.facts = append(w.facts, fact{kind: kind, rule: o.rule, instance: o.instance, at: w.abs, uid: uid})
@@ -283,14 +292,13 @@ func (w *world) verdict(check string) error {
 	if !known {
 		return nil
 	}
-	start := w.now().Boot
-	uid := pipeline.VerdictUID("node-1", w.bootID(), check, "", start)
+	start, rule := w.now().Boot, w.called(check)
+	uid := pipeline.VerdictUID("node-1", w.bootID(), rule.ID, "", start)
 	w.facts = append(w.facts, fact{kind: "verdict", rule: check, state: state, at: w.abs, uid: uid})
-	rule := w.book.byRule[check]
 	if err := w.input(&Verdict{Occurrence{
 		Order: pipeline.Order{Boot: pipeline.BootTime{ID: w.bootID(), At: start}}, Time: w.now().Wall,
 		Problem: &pipeline.Problem{
-			UID: uid, Rule: check, Condition: rule.Condition, Reason: rule.Reason, Message: "verdict", State: state, Count: 1,
+			UID: uid, Rule: rule.ID, Condition: rule.Condition, Reason: rule.Reason, Message: "verdict", State: state, Count: 1,
 			Verdict: &pipeline.Verdict{Boot: w.bootID(), Start: start},
 		},
 	}}); err != nil {
@@ -318,8 +326,9 @@ func (w *world) tellNode() error {
 func (w *world) input(in Input) error {
 	before := snapshotOf(w.s)
 	now := w.now()
+	w.shadow.follow(w.s)
 	out := w.s.Step(w.book, in, now)
-	if err := invariants(w.book, before, w.s, out, now); err != nil {
+	if err := errors.Join(invariants(w.book, before, w.s, out, now), w.shadow.check(w.book, in, now, w.s, out)); err != nil {
 		return err
 	}
 	if w.journal != nil {
@@ -348,7 +357,7 @@ func (w *world) save() {
 		now.Journal = w.journal.keep()
 		w.saved.twin, w.saved.twinSent = w.twin.Clone(), slices.Clone(w.twinSent)
 	}
-	text, err := encodeKept(&now)
+	text, err := now.encode()
 	if err != nil {
 		w.broken = err
 	}
@@ -433,9 +442,7 @@ func (w *world) waitOn(resumed *kept, late bool) error {
 	// The journal is judged anew by one configuration alone.
 	w.twinDiffers = resumed.Journal.Start.ConfigHash != w.book.hash ||
 		slices.ContainsFunc(resumed.Journal.Entries, func(e keptEntry) bool { return e.Reload != nil })
-	for _, t := range w.book.types {
-		newStep(w.twin, w.book, w.now()).declare(t)
-	}
+	newStep(w.twin, w.book, w.now()).fit()
 	if err := w.input(&Restart{}); err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
@@ -491,7 +498,7 @@ func (w *world) catchUp() error {
 	for _, rule := range w.book.rules {
 		if rule.Level {
 			w.abs += 0.25
-			if err := w.verdict(rule.ID); err != nil {
+			if err := w.verdict(rule.name()); err != nil {
 				return fmt.Errorf("first verdict: %w", err)
 			}
 		}
@@ -506,10 +513,11 @@ func (w *world) catchUp() error {
 func (w *world) tellBacklog(backlog []logged) (stopped bool, err error) {
 	for _, receiver := range w.receivers {
 		for _, l := range backlog {
-			if l.boot != w.boots || l.from != receiver || w.book.byRule[l.rule] == nil {
+			rule := w.called(l.rule)
+			if l.boot != w.boots || l.from != receiver || rule == nil {
 				continue // its ring is gone, or its rule
 			}
-			if err := w.input(l.in); err != nil {
+			if err := w.input(matchedBy(l.in, rule)); err != nil {
 				return false, fmt.Errorf("backlog: %w", err)
 			}
 		}
@@ -600,18 +608,24 @@ func (w *world) judgeLoss(withState bool) {
 		}
 	}
 	if w.rebooted {
-		w.rebooted, w.reloaded, w.troubled, w.hushed = false, false, w.degraded, false
+		w.rebooted, w.reloaded, w.renamed, w.troubled, w.hushed = false, false, false, w.degraded, false
 		clear(w.cleared)
 	}
 }
 
 func (w *world) truth(t *bookType) truth {
-	rules := slices.Clone(t.rules)
+	known := t.rules
 	if w.judge != nil {
-		rules = slices.Clone(w.judge.byType[t.Name].rules)
+		known = w.judge.byType[t.Name].rules
+	}
+	var rules []*bookRule
+	for _, rule := range known {
+		named := *rule
+		named.ID = rule.name()
+		rules = append(rules, &named)
 	}
 	for _, rule := range w.other.rules {
-		if w.book.byRule[rule.ID] == nil {
+		if w.called(rule.name()) == nil {
 			rules = append(rules, rule)
 		}
 	}
@@ -654,7 +668,7 @@ func (w *world) checkEvents(t *bookType, is truth) error {
 	}
 	for _, a := range is.activations {
 		uid := pipeline.TransitionUID(a.uid, t.Name, t.status(pipeline.StateProblem))
-		if a.from >= w.bootAt && len(t.levels) == 0 && len(w.receivers) == 1 && !w.reloaded && !w.cleared[t.Name] && !known[uid] && !w.delivered[uid] {
+		if a.from >= w.bootAt && len(t.levels) == 0 && len(w.receivers) == 1 && !w.reloaded && !w.renamed && !w.cleared[t.Name] && !known[uid] && !w.delivered[uid] {
 			return fmt.Errorf("%s: the Event of the activation at %v is lost", t.Name, a.from)
 		}
 	}

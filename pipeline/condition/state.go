@@ -19,10 +19,13 @@ type State struct {
 	// it has seen, oldest first.
 	Boot  BootSpan   `json:"boot"`
 	Boots []BootSpan `json:"boots,omitempty"`
+	// Latest is the boot clock of the newest input in Boot: the boot has lasted that
+	// long at least.
+	Latest time.Duration `json:"latest,omitempty"`
 	// Started is when the agent started.
 	Started pipeline.Instant `json:"started"`
 	// Types holds every declared condition.
-	Types map[string]*TypeState `json:"types"`
+	Types map[string]*TypeState `json:"types,omitempty"`
 	// Events holds the trackers of rules that act on no condition.
 	Events Causes `json:"events,omitempty"`
 	// Fired are the newest problems that fired without a condition.
@@ -31,6 +34,11 @@ type State struct {
 	Rules map[string]*RuleState `json:"rules,omitempty"`
 	// Receivers holds how far each receiver is.
 	Receivers map[string]*ReceiverState `json:"receivers,omitempty"`
+	// AwaitsReceivers is set after a start until the receivers are known: before
+	// that nobody can tell that the backlog is over. ReceiversKnown is set after
+	// that: what is not in Receivers then feeds no condition.
+	AwaitsReceivers bool `json:"awaits_receivers,omitempty"`
+	ReceiversKnown  bool `json:"receivers_known,omitempty"`
 	// VerdictsIn is set once no first verdict is waited for; it comes on its own
 	// when the boot clock reaches VerdictsBy.
 	VerdictsIn bool          `json:"verdicts_in"`
@@ -169,6 +177,8 @@ type Key struct {
 	Boot string `json:"boot,omitempty"`
 	// FromNode is set where the Node told of it and no line has yet.
 	FromNode bool `json:"from_node,omitempty"`
+	// Silenced is set for what is gathered while the rule is silenced.
+	Silenced bool `json:"silenced,omitempty"`
 }
 
 // Names of causes that no rule and no instance has.
@@ -197,49 +207,49 @@ const (
 type Cause struct {
 	Key
 	// State is problem or unknown while it holds, else ok.
-	State pipeline.State `json:"state"`
+	State pipeline.State
 	// Restored is set where it was read from the Node and no line or verdict has
 	// confirmed it yet.
-	Restored bool `json:"restored,omitempty"`
+	Restored bool
 	// Reason to UID are frozen at the activation.
-	Reason   string       `json:"reason,omitempty"`
-	Message  string       `json:"message,omitempty"`
-	Source   string       `json:"source,omitempty"`
-	Severity log.Severity `json:"severity,omitempty"`
-	UID      pipeline.UID `json:"uid"`
+	Reason   string
+	Message  string
+	Source   string
+	Severity log.Severity
+	UID      pipeline.UID
 	// T is the activation, Last the newest match, Cleared the tombstone: nothing
 	// up to it activates.
-	T       pipeline.Order `json:"t,omitzero"`
-	Last    pipeline.Order `json:"last,omitzero"`
-	Cleared pipeline.Order `json:"cleared,omitzero"`
+	T       pipeline.Order
+	Last    pipeline.Order
+	Cleared pipeline.Order
 	// Since and LastTime are T and Last by the wall clock.
-	Since    time.Time `json:"since,omitzero"`
-	LastTime time.Time `json:"last_time,omitzero"`
+	Since    time.Time
+	LastTime time.Time
 	// Receiver told of it last.
-	Receiver string `json:"receiver,omitempty"`
+	Receiver string
 	// Armed is the boot clock from which its ttl runs, Paused how long it has
 	// stood still since; while Standing, it does so since PausedFrom.
-	Armed      time.Duration `json:"armed,omitempty"`
-	Paused     time.Duration `json:"paused,omitempty"`
-	PausedFrom time.Duration `json:"paused_from,omitempty"`
-	Standing   bool          `json:"standing,omitempty"`
+	Armed      time.Duration
+	Paused     time.Duration
+	PausedFrom time.Duration
+	Standing   bool
 	// Hits are the matches that a threshold has gathered, by order; Fired those
 	// that it gave when it fired last.
-	Hits  []Hit          `json:"hits,omitempty"`
-	Fired []pipeline.UID `json:"fired,omitempty"`
+	Hits  []Hit
+	Fired []pipeline.UID
 	// OKStart is the start of the first run that said ok of some instance, while
 	// the Node had told no instance of this one.
-	OKStart pipeline.BootTime `json:"ok_start,omitzero"`
+	OKStart pipeline.BootTime
 	// Level is set for checks.
-	Level *LevelState `json:"level,omitempty"`
+	Level *LevelState
 	// Used orders causes by use.
-	Used uint64 `json:"used"`
+	Used uint64
 }
 
 // Hit is a match that a threshold has gathered.
 type Hit struct {
-	Order pipeline.Order `json:"order"`
-	UID   pipeline.UID   `json:"uid"`
+	Order pipeline.Order
+	UID   pipeline.UID
 }
 
 // LevelState is what a check has said lately.
@@ -258,56 +268,6 @@ type LevelState struct {
 // active tells whether the cause holds its condition.
 func (c *Cause) active() bool { return c.State != pipeline.StateOK && c.Boot == "" }
 
-// FirstVerdictTimeout is how long after the start a check's first verdict is
-// waited for before the Node is told how things stand.
-const FirstVerdictTimeout = time.Minute
-
-// NewState returns the state of a node of which nothing is known.
-func NewState(node string, book *Book, now Now) *State {
-	s := &State{
-		Node: node, Boot: BootSpan(now.Current), Types: map[string]*TypeState{}, Events: Causes{},
-		Rules: map[string]*RuleState{}, Receivers: map[string]*ReceiverState{}, ConfigHash: book.hash,
-	}
-	s.Begin(book, now)
-	return s
-}
-
-// Begin makes a state ready for an agent that has just started. Next come
-// [Receivers], [Seed] where there is one, [NewBoot] if it was written in another
-// boot, [Reload] if it was written under another configuration, and the backlog.
-func (s *State) Begin(book *Book, now Now) {
-	s.Started = now.Instant
-	s.VerdictsIn, s.VerdictsBy = false, now.Boot+FirstVerdictTimeout
-	s.due = 0
-	clear(s.Receivers)
-	for _, rule := range s.Rules {
-		rule.Answered, rule.SaidEither, rule.SaidOK = false, false, false
-	}
-	for _, ts := range s.Types {
-		if ts.Healed != nil {
-			ts.Healed.Passed = nil // the backlog was not over: its rest is judged likewise
-		}
-	}
-	m := newStep(s, book, now)
-	for _, t := range book.types {
-		m.declare(t)
-	}
-	m.awaitVerdicts()
-	m.rearm()
-}
-
-// declare adds a type that is new.
-func (m *step) declare(t *bookType) *TypeState {
-	if ts, known := m.s.Types[t.Name]; known {
-		return ts
-	}
-	ts := &TypeState{Causes: Causes{}, Levels: t.levelIDs()}
-	m.s.Types[t.Name] = ts
-	ts.Shown = m.condition(t, ts)
-	ts.Shown.LastTransitionTime = wholeSecond(m.now.Wall)
-	return ts
-}
-
 func (s *State) receiver(id string) *ReceiverState {
 	r, known := s.Receivers[id]
 	if !known {
@@ -316,6 +276,10 @@ func (s *State) receiver(id string) *ReceiverState {
 	}
 	return r
 }
+
+// stranger tells whether a receiver is none of those that feed the conditions: one
+// that a reload has taken away may still have something to say of itself.
+func (s *State) stranger(id string) bool { return s.ReceiversKnown && s.Receivers[id] == nil }
 
 func (s *State) rule(id string) *RuleState {
 	r, known := s.Rules[id]
@@ -329,6 +293,9 @@ func (s *State) rule(id string) *RuleState {
 // backlogOver tells whether all that was found at start has been judged. A
 // source that cannot be read holds nobody up: its own timers stand still.
 func (s *State) backlogOver() bool {
+	if s.AwaitsReceivers {
+		return false
+	}
 	for _, r := range s.Receivers {
 		if r.Backlog == BacklogPending && !r.Degraded {
 			return false

@@ -31,6 +31,9 @@ func newStep(s *State, book *Book, now Now) *step { return &step{s: s, book: boo
 // what a start begins with: the Node, the boot and the backlog come before them.
 func (s *State) Step(book *Book, in Input, now Now) Outcome {
 	m := step{s: s, book: book, now: now}
+	if now.Current.ID == s.Boot.ID {
+		s.Latest = max(s.Latest, now.Boot)
+	}
 	if !begins(in) {
 		m.timers()
 	}
@@ -44,7 +47,9 @@ func (s *State) Step(book *Book, in Input, now Now) Outcome {
 	case *OperatorClear:
 		m.clear(in)
 	case *NewBoot:
-		m.newBoot()
+		if m.advanceBoot() {
+			m.newBoot(m.book.types, true)
+		}
 	case *Reload:
 		m.reload()
 	case *BacklogEnd:
@@ -103,7 +108,7 @@ func (m *step) timers() {
 	for _, t := range m.book.types {
 		ts := m.s.Types[t.Name]
 		if m.s.backlogOver() {
-			m.expire(t, ts, m.now.Boot)
+			m.expire(t, ts, m.now.Boot, Key{})
 		}
 		m.updateMessage(t, ts)
 	}
@@ -125,7 +130,7 @@ func (m *step) rearm() {
 			continue
 		}
 		for _, c := range ts.Causes {
-			if due, ok := m.dueAt(c); ok && !c.Standing {
+			if due, runs := m.runsOutAt(c); runs {
 				m.arm(due)
 			}
 		}

@@ -18,6 +18,9 @@ var ErrUnknownCondition = errors.New("no such condition")
 // ErrNotConfigured is returned by a store that has no configuration yet.
 var ErrNotConfigured = errors.New("the condition store has no configuration")
 
+// ErrStarting is returned for orders that come before what was kept fits this start.
+var ErrStarting = errors.New("the agent is starting: try again in a moment")
+
 // ErrSeeded is returned for a seed that nobody waits for.
 var ErrSeeded = errors.New("the condition store waits for no seed")
 
@@ -71,8 +74,9 @@ type Store struct {
 	// journalKept is set once a journal may have been written down; unwritten while
 	// the state after it is not.
 	journalKept, unwritten bool
-	// wentOn is set once what has changed while the agent was away is judged.
-	wentOn bool
+	// wentOn is set once what has changed while the agent was away is judged;
+	// starting until then, where something was kept.
+	wentOn, starting bool
 }
 
 // Result is what the processor that brought a record needs to know.
@@ -151,8 +155,8 @@ func (s *Store) Apply(ctx context.Context, record *pipeline.Record) (Result, err
 func (s *Store) Clear(ctx context.Context, conditionType, requestID string) error {
 	s.input.Lock()
 	defer s.input.Unlock()
-	if s.book == nil {
-		return ErrNotConfigured
+	if err := s.ready(); err != nil {
+		return err
 	}
 	if s.book.byType[conditionType] == nil {
 		return fmt.Errorf("clear condition %q: %w; there are: %s", conditionType, ErrUnknownCondition, strings.Join(s.book.names(), ", "))
@@ -160,6 +164,18 @@ func (s *Store) Clear(ctx context.Context, conditionType, requestID string) erro
 	// The state changes for good: the sinks hear of it even if the operator leaves.
 	_, err := s.step(context.WithoutCancel(ctx), &OperatorClear{Type: conditionType, RequestID: requestID}, s.book, s.now())
 	return err
+}
+
+// ready tells why an operator's order cannot be judged yet. The caller holds s.input.
+func (s *Store) ready() error {
+	switch {
+	case s.book == nil:
+		return ErrNotConfigured
+	case s.starting:
+		return ErrStarting
+	default:
+		return nil
+	}
 }
 
 func (b *Book) names() []string {
@@ -181,6 +197,9 @@ func (s *Store) FirstVerdictsIn() { s.tell(&FirstVerdicts{}) }
 
 // NotePatched tells that the Node has accepted a condition.
 func (s *Store) NotePatched(c pipeline.Condition) {
+	if !writable(c.LastTransitionTime) {
+		return // it is none of ours
+	}
 	s.tell(&Patched{
 		Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, LastTransitionTime: c.LastTransitionTime,
 	})

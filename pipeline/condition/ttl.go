@@ -10,13 +10,12 @@ import (
 
 // armTTL lets the cause's ttl run from its newest match.
 func (m *step) armTTL(rule *bookRule, c *Cause) {
-	ttl := rule.ttl()
-	if ttl == 0 {
+	if rule.ttl() == 0 {
 		return
 	}
 	m.runTTL(rule, c, c.Last.Boot.At)
-	if !c.Standing {
-		m.arm(c.Armed + ttl)
+	if due, runs := m.runsOutAt(c); runs {
+		m.arm(due)
 	}
 }
 
@@ -49,9 +48,38 @@ func (m *step) dueAt(c *Cause) (time.Duration, bool) {
 	return c.Armed + rule.ttl() + c.Paused, true
 }
 
+// runsOutAt returns the boot clock at which a timer ends the cause, as things are:
+// not if it stands still and had not run out before. A source that cannot be read
+// and whose backlog has not come may have told of the cause since: until it has,
+// nobody knows that it had run out.
+func (m *step) runsOutAt(c *Cause) (at time.Duration, runs bool) {
+	due, ok := m.ranOutAt(c)
+	if !ok || (c.Standing && m.unread(m.book.byRule[c.Rule])) {
+		return 0, false
+	}
+	return due, true
+}
+
+// ranOutAt returns the same where a match tells that all has been read that matters.
+func (m *step) ranOutAt(c *Cause) (at time.Duration, runs bool) {
+	due, ok := m.dueAt(c)
+	return due, ok && (!c.Standing || due <= c.PausedFrom)
+}
+
+// unread tells whether a rule waits for the backlog of a source that cannot be read.
+func (m *step) unread(rule *bookRule) bool {
+	for id, r := range m.s.Receivers {
+		if r.Degraded && r.Backlog == BacklogPending && rule.hears(id, r) {
+			return true
+		}
+	}
+	return false
+}
+
 // expire ends the causes of a type whose ttl has run out by an instant of the
-// boot clock, each at its own time.
-func (m *step) expire(t *bookType, ts *TypeState, by time.Duration) {
+// boot clock, each at its own time. matched is the one that is about to be a problem
+// again, if any.
+func (m *step) expire(t *bookType, ts *TypeState, by time.Duration, matched Key) {
 	if !t.hasTTL {
 		return
 	}
@@ -61,8 +89,11 @@ func (m *step) expire(t *bookType, ts *TypeState, by time.Duration) {
 	}
 	var over []ending
 	for _, c := range ts.Causes {
-		due, ok := m.dueAt(c)
-		if ok && due <= by && (!c.Standing || due <= c.PausedFrom) {
+		due, runs := m.runsOutAt(c)
+		if c.Key == matched {
+			due, runs = m.ranOutAt(c)
+		}
+		if runs && due <= by {
 			over = append(over, ending{c, due})
 		}
 	}
@@ -87,6 +118,9 @@ func (m *step) endByTTL(t *bookType, ts *TypeState, c *Cause, due time.Duration)
 // sourceState notes whether a receiver can read its source. While it cannot, the
 // timers of the rules that it feeds stand still: silence is not health.
 func (m *step) sourceState(in *SourceState) {
+	if m.s.stranger(in.Receiver) {
+		return
+	}
 	r := m.s.receiver(in.Receiver)
 	if r.Degraded == in.Degraded {
 		return
@@ -108,6 +142,7 @@ func (m *step) expect(in *Receivers) {
 			r.Backlog = BacklogPending
 		}
 	}
+	m.s.AwaitsReceivers, m.s.ReceiversKnown = false, true
 	m.out.trace = traceChange
 	m.sourcesChanged()
 }

@@ -33,23 +33,14 @@ func (m *step) verdict(in *Verdict) {
 		return
 	}
 	c.Level.Start = start
-	if m.out.Silenced = in.Problem.State != pipeline.StateOK && m.silenced(rule.ID, pipeline.Order{Boot: start}); m.out.Silenced {
-		m.verdictSilenced(rule, in)
+	order := m.orderOf(&in.Occurrence)
+	if m.out.Silenced = p.State != pipeline.StateOK && m.silenced(rule.ID, order); m.out.Silenced {
+		m.silencedVerdict(rule, in, order)
 		return
 	}
 	m.hold()
 	defer m.release()
-	m.judge(rule, c, full, in, m.orderOf(&in.Occurrence))
-	m.awaitVerdicts()
-}
-
-// verdictSilenced lets a silenced check say what it sees, and hold what it held.
-func (m *step) verdictSilenced(rule *bookRule, in *Verdict) {
-	m.out.trace = traceSteady
-	m.s.rule(rule.ID).Answered = true
-	if in.Problem.State == pipeline.StateProblem {
-		m.fire(rule, in.Problem, max(in.Problem.Count, 1))
-	}
+	m.judge(rule, c, full, in, order)
 	m.awaitVerdicts()
 }
 
@@ -71,6 +62,7 @@ func (m *step) judge(rule *bookRule, c *Cause, full bool, in *Verdict, order pip
 		m.fire(rule, in.Problem, max(in.Problem.Count, 1))
 	}
 	if state == pipeline.StateOK {
+		m.okToSilenced(rule, in.Problem.Instance)
 		m.checkOK(rule, turned, in, order)
 	}
 	if state != pipeline.StateUnknown {

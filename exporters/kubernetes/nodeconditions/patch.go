@@ -9,6 +9,7 @@ import (
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
+	"github.com/otelnpd/otelnpd/pipeline/faultpoint"
 )
 
 // content is what the Node is told: all conditions, and the types to delete.
@@ -101,6 +102,9 @@ func (p *Patcher) patch(ctx context.Context, c content) error {
 	uid, err := p.options.API.PatchConditions(ctx, apiserver.Patch{
 		Node: p.options.Node, UID: p.uid, Conditions: c.conditions, Heartbeat: now, Delete: c.deletions,
 	})
+	if err == nil {
+		faultpoint.Reach("kubernetes.patch.accepted")
+	}
 	if err == nil && uid != p.uid {
 		err = fmt.Errorf("%w: its UID is %s and was %s", errAnotherNode, uid, p.uid)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/faultpoint"
 )
 
 // forbiddenPatience is how long an Event is tried that may not be written: rights
@@ -105,6 +106,9 @@ func (r *Recorder) deliver(ctx context.Context, d *delivery) {
 		r.options.Logger.Warn("Events were suppressed", "summary", d.event.Message)
 	}
 	err := r.options.Write(ctx, d.event)
+	if err == nil {
+		faultpoint.Reach("kubernetes.event.accepted")
+	}
 	if err != nil && ctx.Err() != nil {
 		r.settle(d, again)
 		return

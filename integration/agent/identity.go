@@ -1,0 +1,31 @@
+package agent
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+)
+
+// ProblemUID is the uid of a rule's match of a record of the kernel's log, made as
+// the agent's documentation says, and not by its code: the first 16 bytes of a
+// SHA-256 over fields that are each preceded by their length.
+func ProblemUID(node, bootID string, sequence uint64, rule string) string {
+	return uid("problem", node, bootID, "kmsg", number(0), number(sequence), rule)
+}
+
+// TransitionUID is the uid of a condition's change to a status by a problem.
+func TransitionUID(problem, conditionType, status string) string {
+	cause, _ := hex.DecodeString(problem) // one that is no uid makes none that is told
+	return uid("transition", conditionType, string(cause), status)
+}
+
+func uid(fields ...string) string {
+	hash := sha256.New()
+	for _, field := range fields {
+		hash.Write([]byte(number(uint64(len(field)))))
+		hash.Write([]byte(field))
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:16])
+}
+
+func number(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
