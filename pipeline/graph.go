@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +37,9 @@ type Graph struct {
 	processors []*node
 	exporters  []*node
 	pipelines  []*wiredPipeline
+	// leaving are the exporters of the graph before, that a reload has taken out,
+	// while they deliver what they have.
+	leaving atomic.Pointer[[]*node]
 }
 
 // node is a component in its place. A reload that does not concern a receiver or
@@ -74,6 +79,12 @@ func (r *retirement) unless(report func()) {
 	if !r.done {
 		report()
 	}
+}
+
+// isNodeName tells whether a name can be that of a component.
+func isNodeName(name string) bool {
+	kind, _, found := strings.Cut(name, " ")
+	return found && slices.Contains(kinds, kind)
 }
 
 // name is what the component's state is kept under.

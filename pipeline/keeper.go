@@ -1,5 +1,7 @@
 package pipeline
 
+import "context"
+
 // Keeper is a component with something that must outlive it: a position in its
 // source, what it has seen, what it has not delivered yet. The agent keeps it over
 // a restart, and hands it to the component's successor at a reload that changes
@@ -39,10 +41,17 @@ type Keeping struct {
 	// OnMoved is told that a position in a source has moved and nothing else has
 	// changed: it is written down at leisure.
 	OnMoved func()
-	// Durable tells that what is kept outlives the process. What cannot be
-	// delivered before the end is then not lost.
-	Durable bool
+	// IsDurable tells whether what is kept outlives the process; nil: it does not.
+	IsDurable func() bool
 }
+
+// Durable tells whether what is kept outlives the process. What cannot be delivered
+// before the end is then not lost. It is known once the agent has started.
+func (k *Keeping) Durable() bool { return k.IsDurable != nil && k.IsDurable() }
+
+// KeepsAfter tells an exporter whether what it has not delivered by the end of its
+// Shutdown with this context is kept for the next start.
+func (k *Keeping) KeepsAfter(ctx context.Context) bool { return !isRemoval(ctx) && k.Durable() }
 
 // Changed tells that something kept has changed.
 func (k *Keeping) Changed() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -21,11 +22,15 @@ func (g *Graph) Hold(patience time.Duration, f func()) error {
 	return nil
 }
 
-// Keep returns what every component keeps, by its name. It is called while the
-// graph is held.
+// Keep returns what every component keeps, by its name, those included that a reload
+// has taken out and that are still delivering. It is called while the graph is held.
 func (g *Graph) Keep() map[string]Encode {
 	kept := map[string]Encode{}
-	for _, n := range g.all() {
+	nodes := g.all()
+	if leaving := g.leaving.Load(); leaving != nil {
+		nodes = append(nodes, *leaving...)
+	}
+	for _, n := range nodes {
 		if keeper, ok := n.component.(Keeper); ok {
 			if encode := keeper.Keep(); encode != nil {
 				kept[n.name()] = encode
@@ -48,6 +53,11 @@ func (g *Graph) Resume(kept map[string][]byte) error {
 		}
 		if err := keeper.Resume(text); err != nil {
 			errs = append(errs, fmt.Errorf("resume %s: %w", n.name(), err))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(kept)) {
+		if isNodeName(name) && !slices.ContainsFunc(g.all(), func(n *node) bool { return n.name() == name }) {
+			errs = append(errs, fmt.Errorf("what the %s had kept is dropped, for it is not in the configuration any more", name))
 		}
 	}
 	return errors.Join(errs...)
@@ -196,6 +206,15 @@ func (n *node) inherit(from *node) error {
 // endRemoved ends what only from has, exporters after they have told what they had
 // accepted, and forgets the statuses of all that is no more.
 func (g *Graph) endRemoved(ctx context.Context, from *Graph) error {
+	var leaving []*node
+	for _, old := range from.exporters {
+		if g.find(old) == nil {
+			leaving = append(leaving, old)
+		}
+	}
+	g.leaving.Store(&leaving)
+	defer g.leaving.Store(nil)
+	ctx = forRemoval(ctx)
 	var errs []error
 	for _, old := range from.all() {
 		successor := g.find(old)

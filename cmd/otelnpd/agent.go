@@ -258,12 +258,31 @@ func (a *agent) shutdown() error {
 	a.end.Do(func() { close(a.ending) })
 	var errs []error
 	if a.operator != nil {
-		errs = append(errs, a.operator.Shutdown(ctx))
+		// Who waits for an answer leaves time for what is to be told.
+		third, stop := context.WithTimeout(ctx, a.config.Load().Service.ShutdownTimeout/3)
+		errs = append(errs, a.operator.Shutdown(third))
+		stop()
 	}
+	a.awaitReload(ctx)
 	errs = append(errs, a.store.Shutdown(ctx), a.running().Shutdown(ctx), a.closeState())
 	a.statuses.stop()
 	errs = append(errs, a.telemetry.Shutdown(ctx))
 	return errors.Join(errs...)
+}
+
+// awaitReload waits until no reload is under way, as long as ctx lets. None begins
+// any more.
+func (a *agent) awaitReload(ctx context.Context) {
+	over := make(chan struct{})
+	go func() {
+		a.reloading.Lock()
+		defer a.reloading.Unlock()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
 }
 
 // nodeName is the node's name: the configured one, else NODE_NAME, else the

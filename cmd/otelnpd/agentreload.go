@@ -8,12 +8,51 @@ import (
 
 	"github.com/otelnpd/otelnpd/config"
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
 	"github.com/otelnpd/otelnpd/pipeline/operator"
 )
 
 // swapPatience is how long a reload waits for a border between two batches. Until
 // then it has changed nothing.
 const swapPatience = 5 * time.Second
+
+// loadLimit is how long the files of a configuration may take to be read.
+const loadLimit = 10 * time.Second
+
+// load reads the configuration again, and does not wait for a disk that hangs.
+func (a *agent) load() (*config.Config, []string, error) {
+	type result struct {
+		config   *config.Config
+		warnings []string
+		err      error
+	}
+	done := make(chan result, 1)
+	go func() {
+		loaded, warnings, err := a.options.load()
+		done <- result{loaded, warnings, err}
+	}()
+	limit := time.NewTimer(loadLimit)
+	defer limit.Stop()
+	select {
+	case r := <-done:
+		return r.config, r.warnings, r.err
+	case <-limit.C:
+		return nil, nil, fmt.Errorf("the configuration could not be read within %s: its disk does not answer; try again when it does", loadLimit)
+	case <-a.ending:
+		return nil, nil, errEnding
+	}
+}
+
+var errEnding = errors.New("the agent is shutting down")
+
+func (a *agent) isEnding() bool {
+	select {
+	case <-a.ending:
+		return true
+	default:
+		return false
+	}
+}
 
 var errNothingToRead = errors.New("there is no configuration to read again: it came from standard input or is built in")
 
@@ -23,10 +62,10 @@ func (a *agent) reload(ctx context.Context, who string) (operator.Reloaded, erro
 	if err := a.awaitStart(ctx); err != nil {
 		return operator.Reloaded{}, err
 	}
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
 	reloaded, err := a.tryReload(context.WithoutCancel(ctx))
 	switch {
+	case errors.Is(err, errEnding):
+		return operator.Reloaded{}, err
 	case err != nil:
 		a.telemetry.Reloads().Failed(a.options.clock.Now().Wall)
 		a.logger.Error("the configuration was not reloaded, and the one before goes on", "asked_by", who, "error", err)
@@ -57,9 +96,14 @@ func (a *agent) tryReload(ctx context.Context) (operator.Reloaded, error) {
 	if a.options.load == nil {
 		return operator.Reloaded{}, errNothingToRead
 	}
-	next, warnings, err := a.options.load()
+	next, warnings, err := a.load()
 	if err != nil {
 		return operator.Reloaded{}, err
+	}
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	if a.isEnding() {
+		return operator.Reloaded{}, errEnding
 	}
 	if a.options.reloaded != nil {
 		a.options.reloaded(next)
@@ -69,7 +113,8 @@ func (a *agent) tryReload(ctx context.Context) (operator.Reloaded, error) {
 	if next.Conditions.Hash == before.Conditions.Hash && difference.Empty() {
 		return operator.Reloaded{Warnings: warnings}, nil
 	}
-	if err := errors.Join(difference.Unchangeable(), seedNeeded(before, next)); err != nil {
+	_, bookErr := condition.NewBook(&next.Conditions)
+	if err := errors.Join(bookErr, difference.Unchangeable(), a.seedNeeded(before, next)); err != nil {
 		return operator.Reloaded{}, err
 	}
 	note, err := a.swap(ctx, next)
@@ -80,8 +125,13 @@ func (a *agent) tryReload(ctx context.Context) (operator.Reloaded, error) {
 }
 
 // seedNeeded refuses the first exporter that writes the Node's conditions: those
-// are read before anything else is judged, and that is at a start.
-func seedNeeded(before, next *config.Config) error {
+// are read before anything else is judged, and that is at a start. It refuses too to
+// take the last one out while what it reads is waited for.
+func (a *agent) seedNeeded(before, next *config.Config) error {
+	if writesNode(before) && !writesNode(next) && a.store.AwaitsSeed() {
+		return errors.New("the exporter kubernetes cannot end to write the Node's conditions before it has read them: " +
+			"the API server has not answered yet; try again when it has, or restart the agent")
+	}
 	if writesNode(next) && !writesNode(before) {
 		return errors.New("the exporter kubernetes cannot begin to write the Node's conditions while the agent runs: " +
 			"what the Node says must be read first; restart the agent")

@@ -81,11 +81,10 @@ func (a *agent) openState() (*state.Document, error) {
 
 // keeping is how components tell of what must survive. The writer may come later.
 func (a *agent) keeping() pipeline.Keeping {
-	dir := a.options.stateDir
 	return pipeline.Keeping{
 		OnChanged: func() { a.writer.Load().Changed() },
 		OnMoved:   func() { a.writer.Load().Moved() },
-		Durable:   dir != "" && dir != config.StateDirNone,
+		IsDurable: func() bool { return a.writer.Load() != nil },
 	}
 }
 
@@ -123,7 +122,7 @@ func (a *agent) capture() (map[string]pipeline.Encode, error) {
 
 // soon is how long the Node waits to be told until the state is on disk, where it
 // must be first.
-const soon = time.Second
+const soon = 3 * time.Second
 
 // syncSoon waits until all that has happened is on disk, but not for long: a disk
 // that fails is itself worth reporting.

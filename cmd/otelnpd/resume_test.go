@@ -129,7 +129,7 @@ func TestKilledAgentsFindWhatOneFinds(t *testing.T) {
 	settings := pipelinetest.Settings(t, "agent")
 	settings.Host.Root = t.TempDir()
 	settings.Clock = pipelinetest.NewClock(pipeline.Instant{Wall: time.Unix(1_700_000_000, 0), Boot: 1 << 40})
-	settings.Keeping.Durable = true
+	settings.Keeping.IsDurable = func() bool { return true }
 	require.NoError(t, os.Mkdir(settings.Host.Path("/dev"), 0o700))
 	rapid.Check(t, func(rt *rapid.T) {
 		words := []string{"Oops", "BUG", "abc", "Call Trace:", "x"}

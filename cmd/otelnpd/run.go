@@ -193,14 +193,26 @@ func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}, 
 // untilEnd waits until ctx ends or ended is closed.
 func (a *agent) untilEnd(ctx context.Context, ended <-chan struct{}, reloads <-chan string) {
 	settled := a.store.Settled()
+	var reloaded chan struct{} // closed when the one under way is over; nil: there is none
 	for {
+		next := reloads
+		if reloaded != nil {
+			next = nil // one after the other
+		}
 		select {
 		case <-settled:
 			// What the configuration and the backlog took is not needed again.
 			debug.FreeOSMemory()
 			settled = nil
-		case who := <-reloads:
-			_, _ = a.reload(ctx, who) // it has told what came of it
+		case who := <-next:
+			over := make(chan struct{})
+			reloaded = over
+			go func() {
+				defer close(over)
+				_, _ = a.reload(ctx, who) // it has told what came of it
+			}()
+		case <-reloaded:
+			reloaded = nil
 		case <-ctx.Done():
 			a.logger.Info("shutting down", "within", a.config.Load().Service.ShutdownTimeout.String())
 			return

@@ -2,6 +2,8 @@ package main
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -64,9 +66,16 @@ func (w *statusWatch) stop() {
 }
 
 func (w *statusWatch) look() {
-	for _, now := range w.board.All() {
+	all := w.board.All()
+	maps.DeleteFunc(w.known, func(key string, _ pipeline.ComponentStatus) bool {
+		return !slices.ContainsFunc(all, func(now pipeline.ComponentStatus) bool { return now.Kind+" "+now.ID == key })
+	})
+	for _, now := range all {
 		key := now.Kind + " " + now.ID
 		before, seen := w.known[key]
+		if before.State == pipeline.ComponentDegraded && now.State == pipeline.ComponentStarting {
+			continue // a successor, of which nothing is known yet
+		}
 		if seen && before.State == now.State && before.Reason == now.Reason {
 			continue
 		}

@@ -17,7 +17,7 @@ import (
 // exporter formats records into its outbox, from which one goroutine writes.
 type exporter struct {
 	logger  *slog.Logger
-	durable bool
+	keeping pipeline.Keeping
 	format  format
 	outbox  *outbox.Outbox[text]
 	status  *status
@@ -41,7 +41,7 @@ func newExporter(settings pipeline.Settings, format format, out output) (*export
 	box.OnChange(settings.Keeping.Changed)
 	status := &status{report: settings.Report}
 	return &exporter{
-		logger: settings.Logger, durable: settings.Keeping.Durable, format: format, outbox: box, status: status, ended: make(chan struct{}),
+		logger: settings.Logger, keeping: settings.Keeping, format: format, outbox: box, status: status, ended: make(chan struct{}),
 		writer: &writer{outbox: box, out: out, status: status, retry: firstRetry, closing: make(chan struct{})},
 	}, nil
 }
@@ -124,7 +124,7 @@ func (e *exporter) Shutdown(ctx context.Context) error {
 	if e.cancel != nil {
 		e.stopWriter(ctx)
 	}
-	if handOver || e.durable {
+	if handOver || e.keeping.KeepsAfter(ctx) {
 		e.left.Store(true)
 		left := e.outbox.Retire()
 		if left > 0 && !handOver {
@@ -139,6 +139,9 @@ func (e *exporter) Shutdown(ctx context.Context) error {
 	return nil
 }
 
+// endPatience is how long a writer is waited for that was told to end.
+const endPatience = time.Second
+
 // stopWriter ends the writer, at the end of ctx where its output takes too long.
 func (e *exporter) stopWriter(ctx context.Context) {
 	select {
@@ -147,7 +150,13 @@ func (e *exporter) stopWriter(ctx context.Context) {
 	}
 	e.cancel()
 	if _, plain := e.writer.out.(*plainOutput); !plain {
-		<-e.ended
+		// A write to a file on a disk that hangs cannot be called back.
+		patience := time.NewTimer(endPatience)
+		defer patience.Stop()
+		select {
+		case <-e.ended:
+		case <-patience.C:
+		}
 		return
 	}
 	// Most likely it does not hang, and what it writes need not be written again.

@@ -160,7 +160,7 @@ func TestRestartWithAFullPipe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, write := pipe(t)
 			l := newLives(write)
-			l.keeping.Durable = true
+			l.keeping.IsDurable = func() bool { return true }
 			exporter := l.next(t, console.OutputJSON)
 			require.NoError(t, exporter.Start(t.Context()))
 			consume(t, exporter, numbers(0, 200)...)

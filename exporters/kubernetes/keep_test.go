@@ -89,7 +89,7 @@ func TestHandOverToOneWithoutEvents(t *testing.T) {
 func TestEndWithKeeping(t *testing.T) {
 	simulate(t, func(s *simulation) {
 		t := s.t
-		s.settings.Keeping.Durable = true
+		s.settings.Keeping.IsDurable = func() bool { return true }
 		s.handOver(same, func() {})
 		s.pass(time.Minute)
 		s.problem("told")

@@ -102,6 +102,8 @@ func (s *Store) begin(book *Book, now Now) {
 		restart := &Restart{}
 		out := s.state.Step(book, restart, now)
 		s.journal.Note(restart, book, now, &out)
+	case resumed.Journal != nil:
+		s.waitNoMore(resumed, book, now)
 	default:
 		s.state = resumed.State
 		s.state.Begin(book, now)
@@ -110,6 +112,18 @@ func (s *Store) begin(book *Book, now Now) {
 		s.journal = NewJournal(s.state, book, now)
 	}
 	s.settle()
+}
+
+// waitNoMore judges what had waited for the Node as if that said nothing: the
+// configuration has no exporter any more that reads it. What was told with
+// reservations is told for certain once there are sinks.
+func (s *Store) waitNoMore(resumed *kept, book *Book, now Now) {
+	journal, restart := resumed.Journal.journal(book), &Restart{}
+	out := resumed.State.Step(book, restart, now)
+	journal.Note(restart, book, now, &out)
+	state, all := journal.Seed(&Seed{}, book, now)
+	state.keepEvents(resumed.State, book)
+	s.state, s.held = state, all.Changes
 }
 
 // goOn returns the inputs for what has become different while the agent was away:

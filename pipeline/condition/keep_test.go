@@ -132,6 +132,9 @@ func TestWhatWaitsForTheNodeIsKept(t *testing.T) {
 	alone := b.again(t, b.keep(t), config())
 	require.Equal(t, pipeline.ConditionTrue, alone.Conditions()[0].Status)
 	require.ErrorIs(t, alone.Seed(t.Context(), condition.Seed{}), condition.ErrSeeded)
+	alone.publish(t)
+	require.Equal(t, []string{"snapshot Deadlock=True", "snapshot Slow=False", "activation Deadlock=True"}, alone.transitions(),
+		"what was told with reservations is certain now")
 }
 
 func TestTheNodeIsToldWithoutAWriteWhereNoneWasMadeBefore(t *testing.T) {

@@ -10,6 +10,13 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
+// AwaitsSeed tells whether what the Node says is still waited for.
+func (s *Store) AwaitsSeed() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.journal != nil
+}
+
 // ErrUnknownRule is returned for a rule that is not in the configuration.
 var ErrUnknownRule = errors.New("no such rule")
 

@@ -24,6 +24,9 @@ const (
 	maxJournalBytes = 4 << 20
 )
 
+// bookBytes is what a configuration is reckoned to take that the journal holds on to.
+const bookBytes = 64 << 10
+
 // entryOverhead is what an entry is reckoned to take beside its texts.
 const entryOverhead = 512
 
@@ -177,6 +180,9 @@ func (j *Journal) compact() {
 
 // sizeOf is what an input takes in the journal, in bytes.
 func sizeOf(in Input) int {
+	if _, brings := in.(*Reload); brings {
+		return entryOverhead + bookBytes
+	}
 	problem := problemOf(in)
 	if problem == nil {
 		return entryOverhead

@@ -64,7 +64,7 @@ func (w *Writer) Keeping() pipeline.Keeping {
 	if w == nil {
 		return pipeline.Keeping{}
 	}
-	return pipeline.Keeping{OnChanged: w.Changed, OnMoved: w.Moved, Durable: true}
+	return pipeline.Keeping{OnChanged: w.Changed, OnMoved: w.Moved, IsDurable: func() bool { return true }}
 }
 
 // Changed tells that something has changed which a restart must not lose. It costs

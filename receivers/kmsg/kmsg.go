@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -28,7 +29,8 @@ type Receiver struct {
 	source   string
 	wanted   filter
 
-	cancel context.CancelFunc // ends what Consume is given
+	cancel     context.CancelFunc // ends what Consume is given
+	handedOver atomic.Bool        // a successor reads again what is refused
 
 	mu           sync.Mutex
 	subscription *source.Subscription // set by Start
@@ -70,6 +72,7 @@ func (r *Receiver) Shutdown(ctx context.Context) error {
 	if subscription == nil {
 		return nil
 	}
+	r.handedOver.Store(pipeline.IsHandOver(ctx))
 	stop := context.AfterFunc(ctx, r.cancel)
 	defer stop()
 	err := subscription.Close(ctx)
@@ -126,10 +129,10 @@ func (r *Receiver) send(ctx context.Context) error {
 }
 
 // refuse notes that a batch was not accepted. Where the position outlives the
-// process, its lines are read again and not lost.
+// receiver, its lines are read again and not lost.
 func (r *Receiver) refuse(ctx context.Context, lines uint64, err error) {
 	r.refused = true
-	if r.settings.Keeping.Durable {
+	if r.handedOver.Load() || r.settings.Keeping.Durable() {
 		return
 	}
 	r.losses.add(ctx, lostRefused, lines)

@@ -320,7 +320,7 @@ func TestContractOverAFile(t *testing.T) {
 			t.Helper()
 			settings := pipelinetest.Settings(t, "kmsg")
 			settings.Host = h
-			settings.Keeping.Durable = true
+			settings.Keeping.IsDurable = func() bool { return true }
 			return newReceiverOf(t, shared, settings, kmsg.DefaultConfig(), next)
 		},
 		AtLeast: 2000,

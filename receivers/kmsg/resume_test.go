@@ -268,7 +268,7 @@ func TestARefusedBatchStaysBehindThePosition(t *testing.T) {
 	for _, durable := range []bool{false, true} {
 		r := newRestarts(t)
 		r.write(numbered(0, 999))
-		r.settings.Keeping.Durable = durable
+		r.settings.Keeping.IsDurable = func() bool { return durable }
 		r.reader = sdkmetric.NewManualReader()
 		r.settings.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.reader)).Meter("test")
 		batches, last := 0, make(chan struct{})

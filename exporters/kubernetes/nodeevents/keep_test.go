@@ -249,7 +249,7 @@ func TestHandOver(t *testing.T) {
 func TestDrainKeepsWhatIsLeft(t *testing.T) {
 	inBubble(t, DefaultConfig(), func(s *stand) {
 		t := s.t
-		s.options.Keeping.Durable = true
+		s.options.Keeping.IsDurable = func() bool { return true }
 		s.restart(s.keep())
 		s.SetNode("node-uid")
 		s.answers(apiserver.Unreachable)

@@ -47,7 +47,7 @@ func (r *Recorder) Drain(ctx context.Context) error {
 		r.deliver(ctx, d)
 	}
 	defer r.Retire()
-	if r.options.Keeping.Durable {
+	if r.options.Keeping.KeepsAfter(ctx) {
 		if left := r.waiting(); left > 0 {
 			r.options.Logger.Info(fmt.Sprintf("%d occurrences are kept for the next start", left))
 		}
