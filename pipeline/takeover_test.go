@@ -319,7 +319,8 @@ func TestABuildThatFailsChangesNothing(t *testing.T) {
 func TestKeptByName(t *testing.T) {
 	r := newReload(t)
 	graph := r.build(nil, "a: in | mid | out", "b: in | mid | out/2")
-	require.NoError(t, graph.Resume(map[string][]byte{"receiver in": []byte("p"), "exporter gone": []byte("x")}))
+	require.EqualError(t, graph.Resume(map[string][]byte{"receiver in": []byte("p"), "exporter gone": []byte("x"), "conditions": []byte("c")}),
+		"what the exporter gone had kept is dropped, for it is not in the configuration any more")
 	require.Equal(t, "p", r.made["in"].kept)
 	require.ErrorContains(t, graph.Resume(map[string][]byte{"exporter out": []byte("broken")}), "resume exporter out: cannot read it")
 	kept := graph.Keep()

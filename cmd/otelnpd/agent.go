@@ -37,8 +37,8 @@ type agent struct {
 	// ending when the end begins.
 	started, ending chan struct{}
 	end             sync.Once // closes ending
-	// reloading lets one reload at a time change what follows.
-	reloading sync.Mutex
+	// reloading is full while a reload, one at a time, changes what follows.
+	reloading chan struct{}
 	graph     atomic.Pointer[pipeline.Graph]
 	config    atomic.Pointer[config.Config]
 }
@@ -84,7 +84,7 @@ type loader func() (loaded *config.Config, warnings []string, err error)
 func newAgent(options agentOptions) (*agent, error) {
 	a := &agent{
 		options: options, logger: options.logger, board: pipeline.NewStatusBoard(options.clock),
-		started: make(chan struct{}), ending: make(chan struct{}),
+		started: make(chan struct{}), ending: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
 	a.config.Store(options.config)
 	var err error
@@ -273,14 +273,9 @@ func (a *agent) shutdown() error {
 // awaitReload waits until no reload is under way, as long as ctx lets. None begins
 // any more.
 func (a *agent) awaitReload(ctx context.Context) {
-	over := make(chan struct{})
-	go func() {
-		a.reloading.Lock()
-		defer a.reloading.Unlock()
-		close(over)
-	}()
 	select {
-	case <-over:
+	case a.reloading <- struct{}{}:
+		<-a.reloading
 	case <-ctx.Done():
 	}
 }

@@ -100,8 +100,8 @@ func (a *agent) tryReload(ctx context.Context) (operator.Reloaded, error) {
 	if err != nil {
 		return operator.Reloaded{}, err
 	}
-	a.reloading.Lock()
-	defer a.reloading.Unlock()
+	a.reloading <- struct{}{}
+	defer func() { <-a.reloading }()
 	if a.isEnding() {
 		return operator.Reloaded{}, errEnding
 	}

@@ -99,11 +99,12 @@ func (a *agent) resume(document *state.Document) {
 			"kept_of", document.Node, "node", a.options.node, "state_dir", a.options.stateDir)
 		return
 	}
-	var err error
-	if section, ok := document.Sections[conditionsSection]; ok {
-		err = a.store.Resume(section)
+	if err := a.store.Resume(document.Sections[conditionsSection]); err != nil {
+		// Positions without what was made of the lines before them would lose those.
+		a.logger.Error("what was kept of the conditions cannot be used, and the agent goes on without all that was kept", "error", err)
+		return
 	}
-	if err = errors.Join(err, a.running().Resume(document.Sections)); err != nil {
+	if err := a.running().Resume(document.Sections); err != nil {
 		a.logger.Error("a part of what was kept cannot be used, and the agent goes on without it", "error", err)
 	}
 	a.logger.Info("the agent goes on from what was kept", "written", document.Written, "by_version", document.Version,

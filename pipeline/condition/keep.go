@@ -63,7 +63,7 @@ func (s *Store) Resume(text []byte) error {
 		return fmt.Errorf("read the state of the conditions: %w", err)
 	}
 	if resumed.State == nil {
-		return nil
+		return errors.New("read the state of the conditions: there is none")
 	}
 	if err := resumed.State.mend(); err != nil {
 		return fmt.Errorf("read the state of the conditions: %w", err)

@@ -274,7 +274,8 @@ func TestResumeRefusesWhatNoStoreHasWritten(t *testing.T) {
 		require.ErrorContains(t, newUnconfigured().Resume([]byte(text)), want, text)
 	}
 	b := newUnconfigured()
-	require.NoError(t, b.Resume([]byte(`{"state": null}`)))
+	require.ErrorContains(t, b.Resume([]byte(`{"state": null}`)), "there is none")
+	require.Error(t, b.Resume(nil))
 	require.NoError(t, b.Configure(config()))
 	require.ErrorContains(t, b.Resume([]byte(`{"state": {"node": "node-1"}}`)), "they have begun already")
 }

@@ -41,6 +41,14 @@ func (s *Store) Publish(ctx context.Context, sinks []pipeline.Consumer) {
 	}
 }
 
+// certain tells whether the Node and the backlog are known: before that a snapshot
+// tells how things stood, and what has happened since may still come.
+func (s *Store) certain() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.journal == nil && s.state.Settled()
+}
+
 // HoldSinks lets transitions wait until the sinks are set anew by [Store.Publish]:
 // those of before are about to end. What is not told by a batch (a timer, an
 // operator) would be told to nobody.
@@ -79,7 +87,7 @@ func (s *Store) snapshot(ctx context.Context, now Now, sinks []pipeline.Consumer
 		uid := pipeline.CauseUID("snapshot", s.options.Node, c.Reason, c.Message, strconv.FormatInt(c.LastTransitionTime.Unix(), 10))
 		changes = append(changes, Change{Time: now.Wall, Transition: pipeline.Transition{
 			UID: pipeline.TransitionUID(uid, c.Type, c.Status), Kind: pipeline.TransitionSnapshot,
-			Condition: c, Severity: log.SeverityInfo, Provisional: s.journal != nil,
+			Condition: c, Severity: log.SeverityInfo, Provisional: !s.certain(),
 		}})
 	}
 	return publish(ctx, changes, now, sinks)

@@ -91,7 +91,7 @@ func TestARemovedRuleThatABootEndsAnywayIsToldOnce(t *testing.T) {
 	b.apply(t, b.sees(condition.Rule{ID: "old"}, pipeline.StateProblem))
 	next := b.again(t, b.keep(t), oneRule(condition.Rule{ID: "else", Reason: "Else"}), inBoot("another"))
 	next.begin(t)
-	require.Equal(t, []string{"snapshot Deadlock=True", "snapshot Slow=False", "status Deadlock=False"}, next.transitions())
+	require.Equal(t, []string{"snapshot Deadlock=True provisional", "snapshot Slow=False provisional", "status Deadlock=False"}, next.transitions())
 	require.Equal(t, "NoDeadlock", next.Conditions()[0].Reason, "the boot came before the configuration")
 }
 

@@ -189,6 +189,11 @@ func within[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	case r := <-results:
 		return r.value, r.err
 	case <-ctx.Done():
+		select {
+		case r := <-results: // both were there: the process had been stopped, not the disk
+			return r.value, r.err
+		default:
+		}
 		var none T
 		return none, fmt.Errorf("%w: %w", errNoAnswer, ctx.Err())
 	}

@@ -48,6 +48,7 @@ func (w *Writer) Open(ctx context.Context) (Document, error) {
 	case errors.Is(err, ErrLocked): // nobody goes on from here
 	case r.readOnly != nil:
 		w.openFailed(r.readOnly)
+		w.unread = nil // it was read
 	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewer):
 		w.report(nil)
 	default:
@@ -61,6 +62,7 @@ func (w *Writer) openFailed(err error) {
 	w.schedule.ended(time.Now(), err)
 	w.changed.Store(true)
 	w.report(err)
+	w.unread = err
 }
 
 // reading is what was read, and why nothing can be written; nil: it can.
@@ -110,6 +112,9 @@ func (w *Writer) setAside(why string, cause error, remedy string) {
 	if err == nil {
 		err = w.disk.Sync()
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return // there is none
+	}
 	if err != nil {
 		logger.Warn("the state cannot be read, nor be set aside: it will be overwritten", "rename_error", err)
 		return
@@ -136,7 +141,7 @@ func (w *Writer) removeOldest(kept string) {
 }
 
 func isAside(name string) bool {
-	return strings.HasPrefix(name, fileName+".corrupt-") || strings.HasPrefix(name, fileName+".schema-")
+	return strings.HasPrefix(name, fileName+".corrupt-") || strings.HasPrefix(name, fileName+".unread-") || strings.HasPrefix(name, fileName+".schema-")
 }
 
 func asideAt(name string) string { return name[strings.LastIndexByte(name, '-')+1:] }

@@ -79,6 +79,10 @@ func (w *Writer) store(data []byte, sum [sha256.Size]byte) (outcome, error) {
 	if w.written != nil && *w.written == sum && w.isThere() {
 		return outcomeSkipped, nil
 	}
+	if w.unread != nil {
+		w.setAside("unread", w.unread, "the agent went on without it, since it could not be read in time; it may hold what is missed")
+		w.unread = nil
+	}
 	begun := time.Now()
 	err := replace(w.disk, data)
 	w.metrics.took(time.Since(begun))
