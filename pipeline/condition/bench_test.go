@@ -59,6 +59,24 @@ func BenchmarkActivation(b *testing.B) {
 	}
 }
 
+// BenchmarkKeep1000Causes is what a write of the state does before the disk: hold is
+// the part during which nothing is judged.
+func BenchmarkKeep1000Causes(b *testing.B) {
+	s, _, _, _ := flood(b, 1_000)
+	store := &Store{state: s}
+	var hold time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		begun := time.Now()
+		encode := store.Keep(nil)
+		hold += time.Since(begun)
+		text, err := encode()
+		require.NoError(b, err)
+		b.SetBytes(int64(len(text)))
+	}
+	b.ReportMetric(float64(hold)/float64(b.N), "hold-ns/op")
+}
+
 func TestARepeatAllocatesNothing(t *testing.T) {
 	s, book, match, now := flood(t, 200)
 	require.Zero(t, testing.AllocsPerRun(1000, func() {

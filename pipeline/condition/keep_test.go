@@ -133,7 +133,7 @@ func TestWhatWaitsForTheNodeIsKept(t *testing.T) {
 	require.Equal(t, pipeline.ConditionTrue, alone.Conditions()[0].Status)
 	require.ErrorIs(t, alone.Seed(t.Context(), condition.Seed{}), condition.ErrSeeded)
 	alone.publish(t)
-	require.Equal(t, []string{"snapshot Deadlock=True", "snapshot Slow=False", "activation Deadlock=True"}, alone.transitions(),
+	require.Equal(t, []string{"snapshot Deadlock=True provisional", "snapshot Slow=False provisional", "activation Deadlock=True"}, alone.transitions(),
 		"what was told with reservations is certain now")
 }
 
