@@ -16,8 +16,6 @@ type Gate struct {
 	opened chan struct{}
 	// emptied is closed when the last batch has left; nil: nobody waits for that.
 	emptied chan struct{}
-
-	holding sync.Mutex // one at a time
 }
 
 // Enter waits until the gate is open and goes in; Leave must follow. The error is
@@ -62,8 +60,6 @@ func (g *Gate) Leave() {
 // having called f, and returns false: one pipeline that hangs must not stop the
 // others. f must not send a batch.
 func (g *Gate) Hold(patience time.Duration, f func()) bool {
-	g.holding.Lock()
-	defer g.holding.Unlock()
 	empty := g.close()
 	defer g.open()
 	if empty != nil {
@@ -79,11 +75,17 @@ func (g *Gate) Hold(patience time.Duration, f func()) bool {
 	return true
 }
 
-// close keeps further batches out. It returns what tells that the last has left;
-// nil: there is none.
+// close keeps further batches out, once nobody else does. It returns what tells that
+// the last has left; nil: there is none.
 func (g *Gate) close() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	for g.opened != nil {
+		opened := g.opened
+		g.mu.Unlock()
+		<-opened
+		g.mu.Lock()
+	}
 	g.opened = make(chan struct{})
 	if g.inside == 0 {
 		return nil

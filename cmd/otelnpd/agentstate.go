@@ -127,8 +127,8 @@ const soon = 3 * time.Second
 
 // syncSoon waits until all that has happened is on disk, but not for long: a disk
 // that fails is itself worth reporting.
-func (a *agent) syncSoon() {
-	ctx, cancel := context.WithTimeout(context.Background(), soon)
+func (a *agent) syncSoon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
 	if err := a.writer.Load().Sync(ctx); err != nil && !errors.Is(err, state.ErrMemory) {
 		a.logger.Debug("the Node is told before the state is on disk", "error", err)

@@ -117,7 +117,7 @@ func TestWhatWaitsForTheNodeIsKept(t *testing.T) {
 	synced := 0
 	next := b
 	for range 3 {
-		next = next.again(t, next.keep(t), config(), expectSeed, func(o *condition.Options) { o.Sync = func() { synced++ } })
+		next = next.again(t, next.keep(t), config(), expectSeed, func(o *condition.Options) { o.Sync = func(context.Context) { synced++ } })
 		next.ExpectBacklogs([]string{"kmsg"})
 		next.publish(t)
 		next.apply(t, &pipeline.Record{EventName: pipeline.EventBacklogEnd, Receiver: "kmsg"})
@@ -138,7 +138,7 @@ func TestWhatWaitsForTheNodeIsKept(t *testing.T) {
 }
 
 func TestTheNodeIsToldWithoutAWriteWhereNoneWasMadeBefore(t *testing.T) {
-	b := newBench(t, expectSeed, func(o *condition.Options) { o.Sync = func() { t.Error("the disk is waited for") } })
+	b := newBench(t, expectSeed, func(o *condition.Options) { o.Sync = func(context.Context) { t.Error("the disk is waited for") } })
 	b.ExpectBacklogs(nil)
 	require.NoError(t, b.Seed(t.Context(), condition.Seed{}))
 }

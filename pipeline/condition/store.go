@@ -37,9 +37,9 @@ type Options struct {
 	ExpectSeed bool
 	// Keeping is told of changes in what [Store.Keep] returns.
 	Keeping pipeline.Keeping
-	// Sync writes down what Keep returns, and waits for that as long as it is
-	// prudent; nil: nothing is written down.
-	Sync func()
+	// Sync writes down what Keep returns, and waits for that as long as ctx lets and
+	// it is prudent; nil: nothing is written down.
+	Sync func(ctx context.Context)
 }
 
 // Store is the one holder of the conditions' state. Processors, timers, the
@@ -282,7 +282,7 @@ func (s *Store) Settled() <-chan struct{} { return s.settled }
 // is called once.
 func (s *Store) Seed(ctx context.Context, seed Seed) error {
 	err := s.takeSeed(ctx, seed)
-	s.writeAfterSeed()
+	s.writeAfterSeed(ctx)
 	return err
 }
 
@@ -290,14 +290,14 @@ func (s *Store) Seed(ctx context.Context, seed Seed) error {
 // Node is told anything, if one had been written in which it was not: an agent that
 // is killed in between would judge by what the Node says then as if it had said so
 // before.
-func (s *Store) writeAfterSeed() {
+func (s *Store) writeAfterSeed(ctx context.Context) {
 	s.mu.Lock()
 	unwritten := s.unwritten
 	s.mu.Unlock()
 	if !unwritten {
 		return
 	}
-	s.options.Sync()
+	s.options.Sync(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unwritten = false

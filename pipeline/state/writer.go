@@ -42,7 +42,7 @@ type Writer struct {
 	// Of the goroutine alone, and of Open before it.
 	schedule schedule
 	written  *[sha256.Size]byte // of the sections on the disk; nil: not known
-	unread  error // why the file that is there was not read at the start; nil: it was
+	unread   error              // why the file that is there was not read at the start; nil: it was
 	result   error              // of the end; read once done is closed
 }
 
