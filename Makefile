@@ -97,7 +97,7 @@ soak: ## Long runs: property tests, 5 minutes a fuzz target, repeated bursts, a 
 	OTELNPD_SOAK=1 .ci/test soak-bursts integration -timeout 2h -count 20 -run '^Test.*(Burst|Problems)' .
 	OTELNPD_SOAK=1 .ci/test soak-kubernetes integration -timeout 1h -run '^TestKubernetes$$' .
 	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 2h -run '^TestDurable$$' .
-	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 4h -run '^TestDurable' .
+	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 4h -run '^Test(Durable|DiskFails)' .
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities (needs the Go vulnerability database)
