@@ -54,7 +54,7 @@ func (a *agent) isEnding() bool {
 	}
 }
 
-var errNothingToRead = errors.New("there is no configuration to read again: it came from standard input or is built in")
+var errNothingToRead = errors.New("there is no file to read again: the configuration came from standard input or is built in; start with --config FILE")
 
 // reload reads the configuration again and goes on by it. Whatever is wrong with
 // it, the one before goes on. who is what or who asked for it.

@@ -53,7 +53,7 @@ alone: the agent may run or not. With --output json it prints all of it.`,
 		},
 	}
 	cmd.Flags().StringVar(&dir, "state-dir", cmp.Or(os.Getenv(stateDirVariable), config.DefaultStateDir),
-		"the agent's directory for state ($OTELNPD_STATE_DIR, else service.state_dir in its configuration)")
+		"the agent's directory for state (its configuration is not read: name it here if service.state_dir is another)")
 	_ = cmd.MarkFlagDirname("state-dir") // the flag exists
 	addOutputFlag(cmd, &output, outputText, outputJSON)
 	return cmd
@@ -128,6 +128,9 @@ func printState(out io.Writer, document *state.Document) error {
 		row(one.Type, string(one.Status), one.LastTransitionTime.UTC().Format(time.RFC3339), one.Reason, terminal.Text(one.Message))
 	}
 	for _, silence := range summary.Silences {
+		if silence.Until.Before(time.Now()) {
+			continue
+		}
 		row("silenced", silence.Rule, silence.Until.UTC().Format(time.RFC3339))
 	}
 	return table.Flush()
