@@ -64,7 +64,7 @@ func TestWhatIsKeptGoesOn(t *testing.T) {
 	next := b.again(t, b.keep(t), config())
 	next.publish(t)
 	require.Equal(t, want, next.Views())
-	require.Equal(t, []string{"snapshot Deadlock=True", "snapshot Slow=False"}, next.transitions(), "nothing has happened")
+	require.Equal(t, []string{"snapshot Deadlock=True provisional", "snapshot Slow=False provisional"}, next.transitions(), "nothing has happened")
 	require.NotNil(t, next.match(t, "oops").Fired, "the second of two")
 	require.NoError(t, next.Clear(t.Context(), "Deadlock", "r"))
 	require.Empty(t, next.again(t, next.keep(t), config()).Views()[0].Causes)
@@ -91,12 +91,12 @@ func TestABootAndAConfigurationThatChangedMeanwhileAreTold(t *testing.T) {
 
 	next := b.again(t, b.keep(t), changed)
 	next.publish(t)
-	require.Equal(t, []string{"snapshot Deadlock=True", "snapshot Slow=True", "status Deadlock=False"}, next.transitions())
+	require.Equal(t, []string{"snapshot Deadlock=True provisional", "snapshot Slow=True provisional", "status Deadlock=False"}, next.transitions())
 	require.Equal(t, "RuleRemoved", next.Conditions()[0].Reason)
 
 	rebooted := b.again(t, b.keep(t), config(), inBoot("another"))
 	rebooted.publish(t)
-	require.Equal(t, []string{"snapshot Deadlock=True", "snapshot Slow=True", "status Deadlock=False", "status Slow=False"}, rebooted.transitions())
+	require.Equal(t, []string{"snapshot Deadlock=True provisional", "snapshot Slow=True provisional", "status Deadlock=False", "status Slow=False"}, rebooted.transitions())
 	for _, record := range rebooted.sink.Records()[2:] {
 		require.True(t, record.Transition.MakesEvent)
 		require.False(t, record.Transition.Provisional)
