@@ -12,6 +12,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/config"
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/pipelinetest"
 )
 
 // The operator socket is open before what was kept is taken on. Orders that come so
@@ -24,7 +25,7 @@ func TestOrdersWaitForTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, err := newAgent(agentOptions{
 			config: loaded, logger: slog.New(slog.DiscardHandler), clock: pipeline.SystemClock{}, node: "node-1",
-			console: consoleTarget{writer: &safeBuffer{}},
+			console: consoleTarget{writer: &pipelinetest.Output{}},
 		})
 		require.NoError(t, err)
 		orders := map[string]func(context.Context) error{

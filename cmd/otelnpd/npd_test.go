@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelnpd/otelnpd/pipeline/pipelinetest"
 )
 
 // monitor writes a system log monitor of node-problem-detector that reads path.
@@ -107,7 +109,7 @@ func TestNPDRuns(t *testing.T) {
 			fifo, socket := filepath.Join(dir, "kmsg"), filepath.Join(dir, "s")
 			require.NoError(t, unix.Mkfifo(fifo, 0o600))
 			t.Setenv(socketVariable, socket)
-			a := &liveAgent{fifo: fifo, socket: socket, code: make(chan int, 1), stdout: &safeBuffer{}, stderr: &safeBuffer{}}
+			a := &liveAgent{fifo: fifo, socket: socket, code: make(chan int, 1), stdout: &pipelinetest.Output{}, stderr: &pipelinetest.Output{}}
 			ctx, stop := context.WithCancel(t.Context())
 			args := []string{
 				"node-problem-detector", "-v=2", "--logtostderr", "--config.system-log-monitor=" + monitor(t, fifo, conditionType),

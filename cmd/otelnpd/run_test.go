@@ -7,12 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelnpd/otelnpd/pipeline/pipelinetest"
 )
 
 const savedLog = `[    1.000000] Linux version 6.12.0
@@ -86,29 +87,11 @@ func TestRunInputThatIsNotThere(t *testing.T) {
 	require.Contains(t, got.stderr, "/does/not/exist")
 }
 
-// safeBuffer is written by the agent and read by the test.
-type safeBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 // liveAgent is an agent on a FIFO in place of /dev/kmsg.
 type liveAgent struct {
 	fifo, socket   string
 	config, state  string
-	stdout, stderr *safeBuffer
+	stdout, stderr *pipelinetest.Output
 	stop           context.CancelFunc
 	code           chan int
 }
@@ -147,7 +130,7 @@ func (a *liveAgent) start(t *testing.T) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	a.stop, a.code = stop, make(chan int, 1)
-	a.stdout, a.stderr = &safeBuffer{}, &safeBuffer{}
+	a.stdout, a.stderr = &pipelinetest.Output{}, &pipelinetest.Output{}
 	go func() {
 		a.code <- execute(ctx, []string{"run", "--config", a.config, "--state-dir", a.state}, strings.NewReader(""), a.stdout, a.stderr)
 	}()

@@ -1,13 +1,11 @@
 package filewatch_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelnpd/otelnpd/config/filewatch"
+	"github.com/otelnpd/otelnpd/pipeline/pipelinetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,28 +26,11 @@ const patience = 10 * time.Second
 // soon is a settling time that tests can afford.
 const soon = 20 * time.Millisecond
 
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 // watched is a watcher under test.
 type watched struct {
 	*filewatch.Watcher
 	t   *testing.T
-	log logBuffer
+	log pipelinetest.Output
 }
 
 // watch watches with the kernel's help alone: nothing is polled for an hour.

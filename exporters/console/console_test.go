@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -28,24 +26,6 @@ func TestMain(m *testing.M) {
 		os.Exit(brokenPipeChild(mode))
 	}
 	goleak.VerifyTestMain(m)
-}
-
-// buffer is an output that can be read while it is written.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(text []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(text)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 func newExporter(t *testing.T, out io.Writer, config console.Config, report func(pipeline.Status)) pipeline.Exporter {
@@ -136,7 +116,7 @@ func TestWritesInOrderAndDrainsAtShutdown(t *testing.T) {
 
 // What was told before the Node's conditions were known is not told again.
 func TestRepeatedTransitionsAreLeftOut(t *testing.T) {
-	out := &buffer{}
+	out := &pipelinetest.Output{}
 	exporter := newExporter(t, out, jsonLines, nil)
 	require.NoError(t, exporter.Start(t.Context()))
 	first := pipeline.Transition{Kind: pipeline.TransitionActivation, Condition: pipeline.Condition{Type: "Deadlock"}, Provisional: true}
@@ -294,7 +274,7 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestContracts(t *testing.T) {
-	var out *buffer
+	var out *pipelinetest.Output
 	batches := [][]pipeline.Record{
 		{problem(1, log.SeverityWarn), problem(2, log.SeverityError)},
 		pipelinetest.Lines("kmsg", 3, "a line"),
@@ -305,7 +285,7 @@ func TestContracts(t *testing.T) {
 	pipelinetest.CheckExporter(t, pipelinetest.ExporterUnderTest{
 		New: func(t *testing.T) pipeline.Exporter {
 			t.Helper()
-			out = &buffer{}
+			out = &pipelinetest.Output{}
 			return newExporter(t, out, jsonLines, nil)
 		},
 		Batches: batches,
@@ -317,18 +297,20 @@ func TestContracts(t *testing.T) {
 }
 
 func TestNeverWaitsForItsOutput(t *testing.T) {
-	var gate chan struct{}
+	var gate *chan struct{} // of the newest exporter
 	pipelinetest.CheckExporter(t, pipelinetest.ExporterUnderTest{
 		New: func(t *testing.T) pipeline.Exporter {
 			t.Helper()
-			gate = make(chan struct{})
-			close(gate)
-			return newExporter(t, gated{&gate}, jsonLines, nil)
+			open := make(chan struct{})
+			close(open)
+			gate = &open
+			return newExporter(t, gated{gate}, jsonLines, nil)
 		},
 		Batches: [][]pipeline.Record{{problem(1, log.SeverityWarn)}},
 		Block: func(*testing.T) func() {
-			gate = make(chan struct{})
-			return func() { close(gate) }
+			closed := make(chan struct{})
+			*gate = closed
+			return func() { close(closed) }
 		},
 	})
 }

@@ -23,7 +23,7 @@ import (
 // write brings records to an exporter and returns all that it wrote.
 func write(t *testing.T, config console.Config, isTerminal bool, records ...pipeline.Record) string {
 	t.Helper()
-	var out buffer
+	var out pipelinetest.Output
 	exporter, err := console.NewFactory(&out, isTerminal).Create(pipelinetest.Settings(t, "console"), &config)
 	require.NoError(t, err)
 	require.NoError(t, exporter.Start(t.Context()))
@@ -245,7 +245,7 @@ func hostile(message, instance, value string) pipeline.Record {
 // format is what one record becomes.
 func format(t *testing.T, config console.Config, record pipeline.Record) string {
 	t.Helper()
-	var out buffer
+	var out pipelinetest.Output
 	exporter, err := console.NewFactory(io.Writer(&out), false).Create(pipelinetest.Settings(t, "console"), &config)
 	require.NoError(t, err)
 	require.NoError(t, exporter.Start(context.Background()))

@@ -170,7 +170,7 @@ func TestRestartWithAFullPipe(t *testing.T) {
 			figures := l.figures(t)
 			require.Len(t, figures, 1, "nothing is dropped, and nothing waits any more: %v", figures)
 
-			out := &buffer{}
+			out := &pipelinetest.Output{}
 			again := newLives(out)
 			exporter, text := again.next(t, console.OutputJSON), kept(t, exporter)
 			require.NoError(t, exporter.Resume(text))
@@ -244,7 +244,7 @@ func TestWithoutKeepingWhatIsLeftIsDropped(t *testing.T) {
 // What is written at once is worth one note at most, not one that is never over.
 func TestChangesComeToAnEnd(t *testing.T) {
 	var changes atomic.Int64
-	out := &buffer{}
+	out := &pipelinetest.Output{}
 	l := newLives(out)
 	l.keeping.OnChanged = func() { changes.Add(1) }
 	exporter := l.next(t, console.OutputJSON)
@@ -258,7 +258,7 @@ func TestChangesComeToAnEnd(t *testing.T) {
 }
 
 func TestResumeRefuses(t *testing.T) {
-	l := newLives(&buffer{})
+	l := newLives(&pipelinetest.Output{})
 	require.ErrorContains(t, l.next(t, console.OutputJSON).Resume([]byte(`{"records": 7}`)), "read the records that the output had not taken")
 	exporter := l.next(t, console.OutputJSON)
 	require.NoError(t, exporter.Resume([]byte(`{"format":"json","later":1,"records":[{"text":""},{"text":"{}\n","severity":99,"later":2}]}`)))
@@ -272,7 +272,7 @@ func FuzzResume(f *testing.F) {
 	f.Add([]byte(`{"format":"text","records":[{"text":"a line\n"}]}`))
 	f.Add([]byte(`{"records":[{"severity":-1}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		out := &buffer{}
+		out := &pipelinetest.Output{}
 		exporter := newLives(out).next(t, console.OutputJSON)
 		if exporter.Resume(text) != nil {
 			require.Nil(t, kept(t, exporter))

@@ -24,27 +24,18 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// buffer is an output that can be read while it is written, and fails the test
-// when a line comes in parts.
+// buffer is an output that fails the test when a line comes in parts.
 type buffer struct {
-	t    *testing.T
-	mu   sync.Mutex
-	text bytes.Buffer
+	pipelinetest.Output
+
+	t *testing.T
 }
 
 func (b *buffer) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.t != nil && bytes.IndexByte(line, '\n') != len(line)-1 {
+	if bytes.IndexByte(line, '\n') != len(line)-1 {
 		b.t.Errorf("%q is not one line", line)
 	}
-	return b.text.Write(line)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	return b.Output.Write(line)
 }
 
 func (b *buffer) lines() []string {
@@ -135,10 +126,10 @@ func TestNewRefuses(t *testing.T) {
 func TestHandlerKeepsSlogsRules(t *testing.T) {
 	for _, format := range []agentlog.Format{agentlog.FormatText, agentlog.FormatJSON} {
 		t.Run(string(format), func(t *testing.T) {
-			out := &buffer{}
+			var out *pipelinetest.Output
 			slogtest.Run(t, func(t *testing.T) slog.Handler {
 				t.Helper()
-				out.text.Reset()
+				out = &pipelinetest.Output{}
 				log, err := agentlog.New(agentlog.Config{Output: out, Format: format})
 				require.NoError(t, err)
 				return log.Handler()

@@ -1,7 +1,6 @@
 package nodeconditions_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -249,7 +248,7 @@ type lab struct {
 	options nodeconditions.Options
 	clock   *bubbleClock
 	boot    pipeline.Boot
-	logs    *logs
+	logs    *pipelinetest.Output
 	lines   uint64
 	cancel  context.CancelFunc
 	ended   chan struct{}
@@ -263,24 +262,6 @@ type lab struct {
 	}
 }
 
-// logs are what was logged so far.
-type logs struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logs) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // newCluster has a Node node-1 of UID uid-1.
 func newCluster() *cluster {
 	return &cluster{start: time.Now(), uid: "uid-1", bootID: pipelinetest.BootID}
@@ -290,7 +271,7 @@ func newCluster() *cluster {
 func newLab(t *testing.T, c *cluster, change ...func(*lab)) *lab {
 	t.Helper()
 	l := &lab{
-		t: t, cluster: c, clock: &bubbleClock{start: c.start}, logs: &logs{}, ended: make(chan struct{}),
+		t: t, cluster: c, clock: &bubbleClock{start: c.start}, logs: &pipelinetest.Output{}, ended: make(chan struct{}),
 		boot:   pipeline.Boot{ID: pipelinetest.BootID, Start: c.start.Add(-time.Hour)},
 		config: nodeconditions.Config{Write: true, WaitInterval: 5 * time.Second, WaitTimeout: 5 * time.Minute, HeartbeatPeriod: 5 * time.Minute},
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/pipelinetest"
 )
 
 // bubbleClock is the clock of a synctest bubble.
@@ -107,24 +108,6 @@ func (s *server) theTries() []string {
 	return tries
 }
 
-// logText is what has been logged.
-type logText struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logText) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // stand is a recorder in a bubble, and what is around it.
 type stand struct {
 	*Recorder
@@ -134,7 +117,7 @@ type stand struct {
 	config  Config
 	options Options
 	reader  sdkmetric.Reader
-	log     logText
+	log     pipelinetest.Output
 	next    int
 	stop    func() // ends Run and waits for it
 }
