@@ -121,24 +121,34 @@ func (d *Difference) Unchangeable() error {
 	return fmt.Errorf("%s cannot change while the agent runs: restart it", strings.Join(fixed, ", "))
 }
 
+// Part is one kind of difference, and the names of what differs so.
+type Part struct {
+	Title string
+	Names []string
+}
+
+// Parts are the kinds of differences there are, in the order to show.
+func (d *Difference) Parts() []Part {
+	return slices.DeleteFunc([]Part{
+		{"rules added", d.RulesAdded},
+		{"rules removed", d.RulesRemoved},
+		{"rules changed", d.RulesChanged},
+		{"conditions added", d.ConditionsAdded},
+		{"conditions removed", d.ConditionsRemoved},
+		{"conditions changed", d.ConditionsChanged},
+		{"added", d.ComponentsAdded},
+		{"removed", d.ComponentsRemoved},
+		{"changed", d.ComponentsChanged},
+		{"service", d.Service},
+	}, func(part Part) bool { return len(part.Names) == 0 })
+}
+
 // String tells what differs, in one line.
 func (d *Difference) String() string {
 	var parts []string
-	add := func(what string, names []string) {
-		if len(names) > 0 {
-			parts = append(parts, what+" "+strings.Join(names, ", "))
-		}
+	for _, part := range d.Parts() {
+		parts = append(parts, part.Title+": "+strings.Join(part.Names, ", "))
 	}
-	add("rules added:", d.RulesAdded)
-	add("rules removed:", d.RulesRemoved)
-	add("rules changed:", d.RulesChanged)
-	add("conditions added:", d.ConditionsAdded)
-	add("conditions removed:", d.ConditionsRemoved)
-	add("conditions changed:", d.ConditionsChanged)
-	add("added:", d.ComponentsAdded)
-	add("removed:", d.ComponentsRemoved)
-	add("changed:", d.ComponentsChanged)
-	add("service:", d.Service)
 	if len(parts) == 0 {
 		return "nothing"
 	}

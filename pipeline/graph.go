@@ -183,31 +183,25 @@ func backward(stage []*node) []*node {
 // ExportersBehind returns the exporters, each once, of all pipelines that
 // contain a processor of that type.
 func (g *Graph) ExportersBehind(processorType string) []Exporter {
-	var found []Exporter
-	for _, p := range g.pipelines {
-		if !slices.ContainsFunc(p.config.Processors, func(id ID) bool { return id.Type == processorType }) {
-			continue
-		}
-		for _, exporter := range p.exporters {
-			if !slices.Contains(found, exporter) {
-				found = append(found, exporter)
-			}
-		}
-	}
-	return found
+	return eachOnce(g, processorType, func(p *wiredPipeline) []Exporter { return p.exporters })
 }
 
 // ReceiversBefore returns the ids, each once, of the receivers of all pipelines
 // that contain a processor of that type.
 func (g *Graph) ReceiversBefore(processorType string) []ID {
-	var found []ID
+	return eachOnce(g, processorType, func(p *wiredPipeline) []ID { return p.config.Receivers })
+}
+
+// eachOnce returns what the pipelines that contain a processor of that type have.
+func eachOnce[T comparable](g *Graph, processorType string, of func(*wiredPipeline) []T) []T {
+	var found []T
 	for _, p := range g.pipelines {
 		if !slices.ContainsFunc(p.config.Processors, func(id ID) bool { return id.Type == processorType }) {
 			continue
 		}
-		for _, id := range p.config.Receivers {
-			if !slices.Contains(found, id) {
-				found = append(found, id)
+		for _, one := range of(p) {
+			if !slices.Contains(found, one) {
+				found = append(found, one)
 			}
 		}
 	}

@@ -133,21 +133,20 @@ func (g *Graph) abandon(ctx context.Context, from *Graph) error {
 // succeed puts this graph's components into the places of from's. It is called
 // while the graph is held.
 func (g *Graph) succeed(from *Graph) (faults []error) {
-	at := func(old *node) *node { return g.find(old) }
 	for _, old := range from.receivers {
-		if successor := at(old); successor != old {
+		if successor := g.find(old); successor != old {
 			faults = append(faults, old.handOver(successor))
 		} else {
 			old.entry.next = old.next
 		}
 	}
 	for _, old := range from.processors {
-		if successor := at(old); successor != nil {
+		if successor := g.find(old); successor != nil {
 			faults = append(faults, successor.inherit(old))
 		}
 	}
 	for _, old := range from.exporters {
-		if successor := at(old); successor != nil && successor != old {
+		if successor := g.find(old); successor != nil && successor != old {
 			faults = append(faults, old.handOver(successor))
 		}
 	}

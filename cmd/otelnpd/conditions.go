@@ -27,31 +27,12 @@ root and the agent's own user may.`,
 }
 
 func newConditionsListCommand() *cobra.Command {
-	var flags agentFlags
-	output := outputText
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List the conditions and what holds them",
-		Example: "  otelnpd conditions list\n  otelnpd conditions list --output json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var views []pipeline.ConditionView
-			err := flags.ask(cmd.Context(), func(ctx context.Context, client *operator.Client) (err error) {
-				views, err = client.Conditions(ctx)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if output == outputJSON {
-				return printJSON(cmd.OutOrStdout(), views)
-			}
-			return printConditions(cmd.OutOrStdout(), views)
-		},
-	}
-	addOutputFlag(cmd, &output, outputText, outputJSON)
-	flags.add(cmd, answerTimeout)
-	return cmd
+	return list[pipeline.ConditionView]{
+		short:   "List the conditions and what holds them",
+		example: "  otelnpd conditions list\n  otelnpd conditions list --output json",
+		get:     (*operator.Client).Conditions,
+		print:   printConditions,
+	}.command()
 }
 
 func printConditions(out io.Writer, views []pipeline.ConditionView) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/otelnpd/otelnpd/config"
 	"github.com/otelnpd/otelnpd/pipeline/operator"
 	"github.com/otelnpd/otelnpd/pipeline/terminal"
 )
@@ -60,25 +61,9 @@ func printReloaded(out io.Writer, reloaded operator.Reloaded) error {
 	}
 	var text strings.Builder
 	text.WriteString("the new configuration runs\n")
-	summary := reloaded.Summary
-	for _, part := range []struct {
-		title string
-		names []string
-	}{
-		{"rules added", summary.RulesAdded},
-		{"rules removed", summary.RulesRemoved},
-		{"rules changed", summary.RulesChanged},
-		{"conditions added", summary.ConditionsAdded},
-		{"conditions removed", summary.ConditionsRemoved},
-		{"conditions changed", summary.ConditionsChanged},
-		{"added", summary.ComponentsAdded},
-		{"removed", summary.ComponentsRemoved},
-		{"changed", summary.ComponentsChanged},
-		{"service", summary.Service},
-	} {
-		if len(part.names) > 0 {
-			fmt.Fprintf(&text, "  %s: %s\n", part.title, terminal.Text(strings.Join(part.names, ", ")))
-		}
+	difference := config.Difference(reloaded.Summary)
+	for _, part := range difference.Parts() {
+		fmt.Fprintf(&text, "  %s: %s\n", part.Title, terminal.Text(strings.Join(part.Names, ", ")))
 	}
 	_, err := io.WriteString(out, text.String())
 	return err

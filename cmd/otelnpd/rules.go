@@ -26,31 +26,12 @@ and the agent's own user may.`,
 }
 
 func newRulesListCommand() *cobra.Command {
-	var flags agentFlags
-	output := outputText
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List the rules, and which are silenced",
-		Example: "  otelnpd rules list\n  otelnpd rules list --output json | jq '.[] | select(.silenced_until) | .id'",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var rules []operator.Rule
-			err := flags.ask(cmd.Context(), func(ctx context.Context, client *operator.Client) (err error) {
-				rules, err = client.Rules(ctx)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if output == outputJSON {
-				return printJSON(cmd.OutOrStdout(), rules)
-			}
-			return printRules(cmd.OutOrStdout(), rules)
-		},
-	}
-	addOutputFlag(cmd, &output, outputText, outputJSON)
-	flags.add(cmd, answerTimeout)
-	return cmd
+	return list[operator.Rule]{
+		short:   "List the rules, and which are silenced",
+		example: "  otelnpd rules list\n  otelnpd rules list --output json | jq '.[] | select(.silenced_until) | .id'",
+		get:     (*operator.Client).Rules,
+		print:   printRules,
+	}.command()
 }
 
 func printRules(out io.Writer, rules []operator.Rule) error {

@@ -45,9 +45,7 @@ alone: the agent may run or not. With --output json it prints all of it.`,
 				return err
 			}
 			if output == outputJSON {
-				encoder := json.NewEncoder(cmd.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(newShownState(document))
+				return printJSON(cmd.OutOrStdout(), newShownState(document))
 			}
 			return printState(cmd.OutOrStdout(), document)
 		},

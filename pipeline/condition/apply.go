@@ -71,8 +71,8 @@ func text(s string) string {
 	return b.String()
 }
 
-// sane returns a time that can be written down; what cannot is no time, and taken
-// for now.
+// sane returns a time that can be written down: in the place of one that cannot, the
+// clock's.
 func sane(t time.Time, clock pipeline.Clock) time.Time {
 	if writable(t) {
 		return t

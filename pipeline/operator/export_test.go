@@ -19,8 +19,8 @@ func Readers() map[string]func(*http.Request) (Asked, error) {
 			return Asked{Words: []string{request.Type, request.RequestID}}, err
 		},
 		pathSilence: func(r *http.Request) (Asked, error) {
-			request, silence, err := readSilence(r)
-			return Asked{Words: []string{request.Rule, request.RequestID}, Silence: silence}, err
+			request, err := readSilence(r)
+			return Asked{Words: []string{request.Rule, request.RequestID}, Silence: request.silence}, err
 		},
 		pathUnsilence: func(r *http.Request) (Asked, error) {
 			request, err := readUnsilence(r)

@@ -13,15 +13,15 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathHealth, s.health)
 	mux.HandleFunc("GET "+pathConditions, s.conditions)
-	mux.HandleFunc("POST "+pathClear, s.clear)
+	mux.HandleFunc("POST "+pathClear, order(s, readClear, s.clear))
 	if s.config.Rules != nil {
 		mux.HandleFunc("GET "+pathRules, s.rules)
 	}
 	if s.config.Silence != nil {
-		mux.HandleFunc("POST "+pathSilence, s.silence)
+		mux.HandleFunc("POST "+pathSilence, order(s, readSilence, s.silence))
 	}
 	if s.config.Unsilence != nil {
-		mux.HandleFunc("POST "+pathUnsilence, s.unsilence)
+		mux.HandleFunc("POST "+pathUnsilence, order(s, readUnsilence, s.unsilence))
 	}
 	if s.config.Reload != nil {
 		mux.HandleFunc("POST "+pathReload, s.reload)
@@ -44,19 +44,32 @@ func (s *Server) conditions(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, s.config.Views())
 }
 
-func (s *Server) clear(w http.ResponseWriter, r *http.Request) {
-	request, err := readClear(r)
-	if err != nil {
-		fail(w, http.StatusBadRequest, err)
-		return
+// order answers a request to do something.
+func order[Request, Answer any](
+	s *Server, read func(*http.Request) (Request, error), do func(*http.Request, Request) (Answer, error),
+) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		request, err := read(r)
+		if err != nil {
+			fail(w, http.StatusBadRequest, err)
+			return
+		}
+		answer, err := do(r, request)
+		if err != nil {
+			s.refuse(w, err)
+			return
+		}
+		reply(w, http.StatusOK, answer)
 	}
+}
+
+func (s *Server) clear(r *http.Request, request wireClear) (Cleared, error) {
 	cleared, err := s.config.Clear(r.Context(), request.Type, request.RequestID)
 	if err != nil {
-		s.refuse(w, err)
-		return
+		return Cleared{}, err
 	}
 	s.note(r, "an operator cleared a condition", "condition", request.Type, "request_id", request.RequestID, "causes", cleared.Causes)
-	reply(w, http.StatusOK, cleared)
+	return cleared, nil
 }
 
 func (s *Server) rules(w http.ResponseWriter, _ *http.Request) {
@@ -67,34 +80,22 @@ func (s *Server) rules(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, rules)
 }
 
-func (s *Server) silence(w http.ResponseWriter, r *http.Request) {
-	request, silence, err := readSilence(r)
+func (s *Server) silence(r *http.Request, request wireSilence) (Silenced, error) {
+	silenced, err := s.config.Silence(r.Context(), request.Rule, request.silence, request.RequestID)
 	if err != nil {
-		fail(w, http.StatusBadRequest, err)
-		return
-	}
-	silenced, err := s.config.Silence(r.Context(), request.Rule, silence, request.RequestID)
-	if err != nil {
-		s.refuse(w, s.withNearest(err, request.Rule))
-		return
+		return Silenced{}, s.withNearest(err, request.Rule)
 	}
 	s.note(r, "an operator silenced a rule", "rule", request.Rule, "request_id", request.RequestID, "until", silenced.Until)
-	reply(w, http.StatusOK, silenced)
+	return silenced, nil
 }
 
-func (s *Server) unsilence(w http.ResponseWriter, r *http.Request) {
-	request, err := readUnsilence(r)
-	if err != nil {
-		fail(w, http.StatusBadRequest, err)
-		return
-	}
+func (s *Server) unsilence(r *http.Request, request wireUnsilence) (Unsilenced, error) {
 	unsilenced, err := s.config.Unsilence(r.Context(), request.Rule, request.RequestID)
 	if err != nil {
-		s.refuse(w, s.withNearest(err, request.Rule))
-		return
+		return Unsilenced{}, s.withNearest(err, request.Rule)
 	}
 	s.note(r, "an operator ended the silence of a rule", "rule", request.Rule, "request_id", request.RequestID, "silenced", unsilenced.Silenced)
-	reply(w, http.StatusOK, unsilenced)
+	return unsilenced, nil
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 )
 
 // read takes the one JSON value of a request; form shows what it looks like.
@@ -30,16 +29,15 @@ func readClear(r *http.Request) (wireClear, error) {
 	return request, errors.Join(checkWord("type", request.Type), checkWord("request_id", request.RequestID))
 }
 
-func readSilence(r *http.Request) (wireSilence, time.Duration, error) {
+func readSilence(r *http.Request) (wireSilence, error) {
 	request, err := read[wireSilence](r, `{"rule": RULE, "for": "2h", "request_id": ID}`)
 	if err != nil {
-		return request, 0, err
+		return request, err
 	}
-	silence, err := ParseSilence(request.For)
-	if err != nil {
+	if request.silence, err = ParseSilence(request.For); err != nil {
 		err = fmt.Errorf("for: %w", err)
 	}
-	return request, silence, errors.Join(checkWord("rule", request.Rule), err, checkWord("request_id", request.RequestID))
+	return request, errors.Join(checkWord("rule", request.Rule), err, checkWord("request_id", request.RequestID))
 }
 
 func readUnsilence(r *http.Request) (wireUnsilence, error) {

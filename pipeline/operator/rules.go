@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelnpd/otelnpd/pipeline/condition"
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
@@ -49,8 +50,8 @@ type Unsilenced struct {
 // The bounds of a silence. A rule that nobody wants to hear of for longer than a
 // month is better disabled in the configuration.
 const (
-	MinSilence = time.Second
-	MaxSilence = 31 * 24 * time.Hour
+	MinSilence = condition.MinSilenceFor
+	MaxSilence = condition.MaxSilenceFor
 )
 
 // ParseSilence reads for how long a rule is to be silenced: a Go duration.

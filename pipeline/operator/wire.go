@@ -1,5 +1,7 @@
 package operator
 
+import "time"
+
 // The requests and answers that travel over the socket, beside those of package
 // pipeline. Their field names are part of the interface.
 
@@ -16,6 +18,8 @@ type wireSilence struct {
 	Rule      string `json:"rule"`
 	For       string `json:"for"` // a Go duration
 	RequestID string `json:"request_id"`
+
+	silence time.Duration // what For says
 }
 
 type wireUnsilence struct {
