@@ -64,11 +64,12 @@ func (w *Writer) watch() {
 	w.writing = timer
 }
 
-// stalls is called with mu held.
+// stalls is called with mu held. The status comes before the answers: who was
+// answered finds it told.
 func (w *Writer) stalls(err error) {
 	w.blocked = err
-	w.answer(degraded(err))
 	w.setStatus(err)
+	w.answer(degraded(err))
 }
 
 // finish ends the watch and tells how the write ended.

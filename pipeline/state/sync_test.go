@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/state"
 	"github.com/otelnpd/otelnpd/pipeline/state/statetest"
 )
@@ -178,6 +179,29 @@ func checkHang(t *testing.T, operation statetest.Operation) {
 	require.NoError(t, w.Sync(t.Context()))
 	require.Equal(t, 3, on(t, a.disk))
 	shutdown(t, w)
+}
+
+// Who is answered that the disk hangs finds the status told, however slow that is.
+func TestHangIsToldBeforeItIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent()
+		options := a.options()
+		report := options.Report
+		options.Report = func(status pipeline.Status) {
+			time.Sleep(time.Second)
+			report(status)
+		}
+		w, err := state.NewWriter(options)
+		require.NoError(t, err)
+		require.NoError(t, w.Start(t.Context()))
+		require.NoError(t, w.Sync(t.Context()))
+		release := a.disk.Hold(statetest.SyncFile)
+		a.set(1)
+		require.ErrorIs(t, w.Sync(t.Context()), state.ErrDegraded)
+		a.requireDegraded(t, "the disk does not answer", "look at the disk")
+		release()
+		shutdown(t, w)
+	})
 }
 
 // A write that hangs and then fails is degraded for its error.
