@@ -193,8 +193,8 @@ func (d *disk) report(t *testing.T, fault string) {
 	shown := d.waitSince(t, after, "True", dockerHung)
 	slices.Sort(took)
 	t.Logf("%s: line to Event p50 %s, max %s; line to condition %s", fault, took[len(took)/2], took[len(took)-1], shown.At.Sub(written))
-	require.Less(t, took[len(took)/2], time.Second)
-	require.Less(t, shown.At.Sub(written), 2*time.Second, "a second is the aim; a busy machine may take longer")
+	require.Less(t, took[len(took)/2], 2*time.Second, "milliseconds are expected; a busy machine may take longer")
+	require.Less(t, shown.At.Sub(written), 5*time.Second, "a second is the aim; a busy machine may take longer")
 }
 
 // requireTold requires that metrics, /readyz and the answer to an operator tell
@@ -211,7 +211,7 @@ func (d *disk) requireTold(t *testing.T, a *agent.Agent, remedy string) {
 	took := time.Since(begun)
 	require.Zero(t, cleared.ExitCode, cleared.Stderr)
 	require.Contains(t, cleared.Stderr+cleared.Stdout, "state is degraded")
-	require.Less(t, took, 7*time.Second, "5 s for the disk")
+	require.Less(t, took, 10*time.Second, "5 s for the disk")
 	t.Logf("an operator's clear was answered after %s: %s%s", took, cleared.Stdout, cleared.Stderr)
 	d.waitSince(t, after, "False", noDeadlock)
 	after = len(d.watch.Seen(t))

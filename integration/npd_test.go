@@ -133,7 +133,7 @@ func (s kubernetesTests) npdWaits(t *testing.T) {
 	r := s.rig(t)
 	a := r.npd(t, "--apiserver-wait-interval=500ms", "--apiserver-wait-timeout=2s")
 	tries := r.proxy.WaitFor(t, "tries", 8, faultproxy.Is(http.MethodGet, "/nodes/"))
-	require.InDelta(t, 7*0.5, tries[7].At.Sub(tries[0].At).Seconds(), 1.5)
+	require.InDelta(t, 7*0.5, tries[7].At.Sub(tries[0].At).Seconds(), 3)
 	require.Contains(t, a.Log(), "the Node could not be read yet")
 	r.k.CreateNode(t, servers.Node{Name: r.settings.Node, BootID: bootID(t), Conditions: []servers.NodeCondition{ready()}})
 	r.waitCondition(t, "False", noDeadlock)
