@@ -95,6 +95,7 @@ soak: ## Long runs: property tests, 5 minutes a fuzz target, repeated bursts, a 
 	OTELNPD_SOAK=1 .ci/test soak . -timeout 2h ./...
 	.ci/fuzz 5m
 	OTELNPD_SOAK=1 .ci/test soak-bursts integration -timeout 2h -count 20 -run '^Test.*(Burst|Problems)' .
+	OTELNPD_SOAK=1 .ci/test soak-reloads integration -timeout 1h -run '^TestReloadUnderLoad$$' .
 	OTELNPD_SOAK=1 .ci/test soak-kubernetes integration -timeout 1h -run '^TestKubernetes$$' .
 	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 2h -run '^TestDurable$$' .
 	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 4h -run '^Test(Durable|DiskFails)' .

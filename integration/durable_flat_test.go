@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,7 +40,8 @@ func (l *lives) usage(t testing.TB) usage {
 }
 
 // A hundred reloads, each of which replaces rules and exporters, leave nothing
-// behind: no goroutine, no file, no memory, no state. Nor do they lose a line.
+// behind: no goroutine, no file, no memory, no state. Nor do they lose a line, or a
+// series of the metrics for a moment.
 func (s kubernetesTests) flat(t *testing.T) {
 	t.Parallel()
 	l := s.livesOnNode(t, "heartbeat_period: 1s")
@@ -57,6 +59,8 @@ func (s kubernetesTests) flat(t *testing.T) {
 			require.NoError(t, l.writeProblem("disk sda"))
 		}
 	}
+	require.Eventually(t, func() bool { return a.Sum(t, "otelnpd_kubernetes_last_patch_time_seconds", nil) > 0 }, patience, tick)
+	scraped := scrapeOn(t, a, 5*time.Millisecond)
 	const warm = 10
 	for i := range warm {
 		reload(i)
@@ -68,6 +72,7 @@ func (s kubernetesTests) flat(t *testing.T) {
 	}
 	l.settle(t)
 	after := l.usage(t)
+	scraped.requireWhole(t)
 	t.Logf("before %+v, after %+v: %s", before, after, l.summary(t))
 	require.GreaterOrEqual(t, int(a.Sum(t, "otelnpd_config_reloads_total", map[string]string{"outcome": "success"})), warm+flatReloads)
 	require.LessOrEqual(t, after.goroutines, before.goroutines+moreGoroutines)

@@ -216,3 +216,10 @@ func waitExporter(t testing.TB, a *agent.Agent, state string) component {
 		require.True(t, time.Now().Before(deadline), "want %s: %+v", state, c)
 	}
 }
+
+// patchesSince returns how many patches of the Node were begun since then, and taken.
+func (r *rig) patchesSince(begun time.Time) int {
+	return len(r.proxy.Requests(func(request faultproxy.Request) bool {
+		return request.Method == http.MethodPatch && request.At.After(begun) && request.Done == http.StatusOK
+	}))
+}

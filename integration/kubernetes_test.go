@@ -20,6 +20,8 @@ import (
 func TestKubernetes(t *testing.T) {
 	s := kubernetesTests{k: servers.StartKubernetes(t), log: kernellog.Open(t), stopped: servers.StartKubernetes(t)}
 	t.Run("idle it sends heartbeats alone", s.idle)
+	t.Run("with nothing to tell it writes no state", s.quiet)
+	t.Run("ordinary lines are written down now and then", s.ordinaryLines)
 	t.Run("problems end as Events and conditions", s.problems)
 	t.Run("a line can make several Events", s.severalRules)
 	t.Run("hostile texts are harmless", s.hostileTexts)
@@ -37,6 +39,8 @@ func TestKubernetes(t *testing.T) {
 	t.Run("a burst is bounded and accounted for", s.burst)
 	t.Run("a burst catches up", s.burstCatchesUp)
 	t.Run("a busy kubelet beside it", s.kubelet)
+	t.Run("an operator's silence", s.silence)
+	t.Run("what a reload takes out", s.takenOut)
 	t.Run("no such Node", s.noNode)
 	t.Run("no credentials", s.noCredentials)
 	t.Run("no rights", s.noRights)

@@ -60,9 +60,35 @@ func TestHandOver(t *testing.T) {
 		require.NotContains(t, after, "exporter.queue_length")
 		s.end()
 		require.NotContains(t, s.figures(), "exporter.queue_size")
-		require.NotContains(t, s.figures(), "kubernetes.seeded", "who is no more shows nothing")
+		require.Contains(t, s.figures(), "kubernetes.seeded", "the next one takes it over")
 		require.ErrorContains(t, s.Consume(t.Context(), nil), "is shut down")
 		require.NotNil(t, s.kept(), "what it kept is still there")
+	})
+}
+
+// A scrape may come between any two steps of a reload: it finds every series, once.
+func TestEverySeriesStandsAtEachStepOfAHandOver(t *testing.T) {
+	simulate(t, func(s *simulation) {
+		t := s.t
+		s.problem("told")
+		s.pass(time.Minute)
+		want := s.series()
+		require.Contains(t, want, "otelnpd.kubernetes.seeded exporter=kubernetes")
+		for range 3 {
+			old, next := s.keeper, s.create()
+			require.Equal(t, want, s.series(), "made")
+			s.end()
+			require.Equal(t, want, s.series(), "the old one has ended")
+			next.Inherit(old)
+			require.Equal(t, want, s.series(), "inherited")
+			require.NoError(t, next.Resume(s.kept()))
+			s.keeper = next
+			require.Equal(t, want, s.series(), "resumed")
+			s.start()
+			require.Equal(t, want, s.series(), "started")
+		}
+		require.NoError(t, s.Shutdown(t.Context()))
+		require.NotContains(t, s.series(), "otelnpd.kubernetes.seeded exporter=kubernetes")
 	})
 }
 
@@ -101,6 +127,7 @@ func TestEndWithKeeping(t *testing.T) {
 		require.NoError(t, s.Shutdown(soon), "nothing is lost")
 		text, counted := s.kept(), s.figures()
 		require.NotContains(t, counted, "kubernetes.events/suppressed")
+		require.NotContains(t, counted, "kubernetes.seeded", "who is no more shows nothing")
 		s.hang(false)
 		s.newProcess()
 		require.NoError(t, s.Resume(text))

@@ -132,6 +132,7 @@ func (e *exporter) Shutdown(ctx context.Context) error {
 		}
 		if !handOver {
 			e.ended = e.finish(ctx)
+			e.patcher.Close()
 		} else if e.recorder != nil {
 			e.recorder.Retire() //nolint:contextcheck // counting needs no context
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -305,6 +306,42 @@ func (s *simulation) figures() map[string]float64 {
 		}
 	}
 	return figures
+}
+
+// series reads which series there are, sorted.
+func (s *simulation) series() []string {
+	s.t.Helper()
+	var all metricdata.ResourceMetrics
+	require.NoError(s.t, s.reader.Collect(s.t.Context(), &all))
+	var series []string
+	for _, m := range all.ScopeMetrics[0].Metrics {
+		for _, attributes := range attributesOf(s.t, m) {
+			series = append(series, m.Name+" "+attributes.Encoded(attribute.DefaultEncoder()))
+		}
+	}
+	slices.Sort(series)
+	return series
+}
+
+func attributesOf(t *testing.T, m metricdata.Metrics) (sets []attribute.Set) {
+	t.Helper()
+	switch data := m.Data.(type) {
+	case metricdata.Sum[int64]:
+		for _, point := range data.DataPoints {
+			sets = append(sets, point.Attributes)
+		}
+	case metricdata.Gauge[int64]:
+		for _, point := range data.DataPoints {
+			sets = append(sets, point.Attributes)
+		}
+	case metricdata.Gauge[float64]:
+		for _, point := range data.DataPoints {
+			sets = append(sets, point.Attributes)
+		}
+	default:
+		require.Fail(t, "a metric of another kind", "%s: %T", m.Name, data)
+	}
+	return sets
 }
 
 func TestSimulatedAPI(t *testing.T) {

@@ -28,6 +28,9 @@ type Settings struct {
 	Node string
 	// Lookback of the receiver kmsg: boot, or a duration.
 	Lookback string
+	// KmsgKeys and ConsoleKeys are more keys of those components, each after a comma, in YAML
+	// flow style.
+	KmsgKeys, ConsoleKeys string
 	// Packs of rules, with commas.
 	Packs string
 	// Conditions are the top-level key conditions, and Rules more keys of the
@@ -75,11 +78,11 @@ func (s Settings) YAML() string {
 		exporters += ", kubernetes"
 	}
 	return conditions + `receivers:
-  kmsg: {lookback: ` + s.Lookback + `}
+  kmsg: {lookback: ` + s.Lookback + s.KmsgKeys + `}
 processors:
   rules: {packs: [` + s.Packs + `]` + rules + `}
 exporters:
-  console: {output: json}
+  console: {output: json` + s.ConsoleKeys + `}
   prometheus: {endpoint: '` + s.Metrics + `'}
   status: {endpoint: '` + s.Status + `', stall_limit: 1s}
 ` + kubernetes + `service:

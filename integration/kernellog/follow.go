@@ -51,9 +51,11 @@ func next(fd int) (Record, error) {
 type Follower struct {
 	text string
 
-	mu      sync.Mutex
-	records []Record
-	err     error
+	mu        sync.Mutex
+	records   []Record
+	last      uint64 // the newest record's number; 0: none yet
+	overtaken uint64
+	err       error
 }
 
 // Follow gathers the records that contain a text and are written from now on, until
@@ -82,17 +84,18 @@ const pollMilliseconds = 50
 func (f *Follower) run(fd int, end <-chan struct{}) {
 	for {
 		record, err := next(fd)
-		if errors.Is(err, unix.EAGAIN) {
+		switch {
+		case errors.Is(err, unix.EAGAIN):
 			_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, pollMilliseconds)
 			if errors.Is(err, unix.EINTR) {
 				err = nil
 			}
-		} else if err == nil && strings.Contains(record.Text, f.text) {
-			f.mu.Lock()
-			f.records = append(f.records, record)
-			f.mu.Unlock()
+		case errors.Is(err, unix.EPIPE): // goes on with the oldest, whose number tells how many are missing
+			err = nil
+		case err == nil:
+			f.take(record)
 		}
-		if err != nil { // the ring has overtaken this reader, or the device is gone
+		if err != nil {
 			f.mu.Lock()
 			f.err = err
 			f.mu.Unlock()
@@ -106,11 +109,39 @@ func (f *Follower) run(fd int, end <-chan struct{}) {
 	}
 }
 
+func (f *Follower) take(record Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last > 0 {
+		f.overtaken += record.Sequence - f.last - 1
+	}
+	f.last = record.Sequence
+	if strings.Contains(record.Text, f.text) {
+		f.records = append(f.records, record)
+	}
+}
+
+// Overtaken returns how many records the ring has overwritten before this reader,
+// which does nothing else than read, came to them.
+func (f *Follower) Overtaken() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.overtaken
+}
+
+// Some returns the records so far, of which some may be missing.
+func (f *Follower) Some() []Record {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.records)
+}
+
 // Records returns the records so far. It fails the test if one may be missing.
 func (f *Follower) Records(t testing.TB) []Record {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	require.NoError(t, f.err)
+	require.Zero(t, f.overtaken, "records that the ring has overwritten before they were read")
 	return slices.Clone(f.records)
 }

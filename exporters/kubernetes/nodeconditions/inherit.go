@@ -5,9 +5,10 @@ import "time"
 // Inherit makes the patcher go on in the place of another one, whose Run has ended:
 // it is called before Run. What that one knew of the Node holds on, so that the Node
 // is neither read nor taken over again; all conditions are told at once, since what
-// is told with, and to whom, may have changed.
+// is told with, and to whom, may have changed. Its metrics are this one's from now on:
+// the other one is not closed.
 func (p *Patcher) Inherit(from *Patcher) {
-	p.metrics.inherit(from.metrics)
+	p.metrics = from.metrics
 	if from.uid == "" || p.config.Write && !from.seeded() {
 		return
 	}

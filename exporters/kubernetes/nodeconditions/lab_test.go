@@ -396,6 +396,7 @@ func (l *lab) stop() {
 	l.stopped = true
 	l.cancel()
 	<-l.ended
+	l.patcher.Close()
 	require.NoError(l.t, l.Shutdown(context.Background()))
 }
 

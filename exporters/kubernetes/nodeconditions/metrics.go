@@ -18,9 +18,10 @@ import (
 //	otelnpd.kubernetes.seeded{exporter}           1 once the store has the Node's conditions
 //	otelnpd.kubernetes.last_patch.time{exporter}  when the Node last took a patch, Unix time in seconds; 0: never
 //
-// They are observed, and only while a patcher runs: a gauge that is set once would
-// stand on when its exporter is no more, and that of a successor, made but not yet
-// started, would hide that of its predecessor.
+// They are observed, and only from the start of a patcher to its end: a gauge that is
+// set once would stand on when its exporter is no more, and that of a successor, made
+// but not yet started, would hide that of its predecessor. A successor takes them over
+// as they are, so that no scrape finds them missing or twice.
 type metrics struct {
 	meter     metric.Meter
 	seeded    metric.Int64ObservableGauge
@@ -29,6 +30,8 @@ type metrics struct {
 
 	isSeeded  atomic.Bool
 	patchedAt atomic.Int64 // Unix time in milliseconds
+
+	shown metric.Registration // nil: they are not shown
 }
 
 func newMetrics(id pipeline.ID, meter metric.Meter) (*metrics, error) {
@@ -44,9 +47,20 @@ func newMetrics(id pipeline.ID, meter metric.Meter) (*metrics, error) {
 	return m, nil
 }
 
-// publish begins to show them. Where there is no error, the registration ends it.
-func (m *metrics) publish() (metric.Registration, error) {
-	return m.meter.RegisterCallback(m.observe, m.seeded, m.lastPatch)
+// publish begins to show them, if they are not shown already.
+func (m *metrics) publish() (err error) {
+	if m.shown == nil {
+		m.shown, err = m.meter.RegisterCallback(m.observe, m.seeded, m.lastPatch)
+	}
+	return err
+}
+
+// hide ends that.
+func (m *metrics) hide() {
+	if m.shown != nil {
+		_ = m.shown.Unregister() // the SDK's never fails
+		m.shown = nil
+	}
 }
 
 func (m *metrics) observe(_ context.Context, to metric.Observer) error {
@@ -57,11 +71,6 @@ func (m *metrics) observe(_ context.Context, to metric.Observer) error {
 	to.ObserveInt64(m.seeded, seeded, m.only)
 	to.ObserveFloat64(m.lastPatch, float64(m.patchedAt.Load())/1000, m.only)
 	return nil
-}
-
-func (m *metrics) inherit(from *metrics) {
-	m.isSeeded.Store(from.isSeeded.Load())
-	m.patchedAt.Store(from.patchedAt.Load())
 }
 
 func (m *metrics) noteSeeded() { m.isSeeded.Store(true) }

@@ -129,11 +129,9 @@ func (p *Patcher) Changed() {
 }
 
 // Run reads the Node, seeds the store, and keeps the Node's conditions until ctx
-// ends. It is called once.
+// ends. It is called once. Its metrics are shown until Close.
 func (p *Patcher) Run(ctx context.Context) {
-	if shown, err := p.metrics.publish(); err == nil {
-		defer func() { _ = shown.Unregister() }()
-	} else {
+	if err := p.metrics.publish(); err != nil {
 		p.options.Logger.Warn("the metrics of the Node's conditions cannot be shown", "error", err)
 	}
 	if !p.begin(ctx) {
@@ -155,6 +153,10 @@ func (p *Patcher) Run(ctx context.Context) {
 		}
 	}
 }
+
+// Close ends the patcher for good, after Run and Flush: its metrics are no longer
+// shown. One whose place is taken by another is not closed.
+func (p *Patcher) Close() { p.metrics.hide() }
 
 // begin makes the Node known: it is read and taken over, unless a patcher before
 // this one has done so. It returns false when ctx has ended first.
