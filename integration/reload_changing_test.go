@@ -24,10 +24,10 @@ type changing struct {
 func (c *changing) next(t *testing.T) {
 	t.Helper()
 	c.steps++
-	switch {
-	case c.steps%10 == 0:
+	switch c.steps % 10 {
+	case 0:
 		c.refused(t)
-	case c.steps%10 == 5:
+	case 5:
 		c.change()
 		c.writeSlowly(t, c.YAML())
 		c.waitChange(t)
