@@ -24,10 +24,10 @@ type changing struct {
 func (c *changing) next(t *testing.T) {
 	t.Helper()
 	c.steps++
-	switch {
-	case c.steps%10 == 0:
+	switch c.steps % 10 {
+	case 0:
 		c.refused(t)
-	case c.steps%10 == 5:
+	case 5:
 		c.change()
 		c.writeSlowly(t, c.YAML())
 		c.waitChange(t)
@@ -39,23 +39,30 @@ func (c *changing) next(t *testing.T) {
 	}
 }
 
-// change changes a rule, the exporter console or the receiver, in turn.
+// change changes a rule, the exporters console and status or the receiver, in turn.
 func (c *changing) change() {
-	toggle := func(where *string, without, with string) {
-		if strings.Contains(*where, with) {
-			*where = strings.Replace(*where, with, without, 1)
-		} else {
-			*where = strings.Replace(*where, without, with, 1)
-		}
-	}
-	switch c.steps % 3 {
+	switch c.steps % 4 {
 	case 0:
-		toggle(&c.Rules, "rules: [", "rules: [{id: other, pattern: 'other pattern', reason: Other},")
+		const more = "rules: [{id: other, pattern: 'other pattern', reason: Other},"
+		if rules, has := strings.CutPrefix(c.Rules, more); has {
+			c.Rules = "rules: [" + rules
+		} else {
+			c.Rules = more + strings.TrimPrefix(c.Rules, "rules: [")
+		}
 	case 1:
-		c.ConsoleKeys = map[string]string{"": ", color: never", ", color: never": ""}[c.ConsoleKeys]
+		toggle(&c.ConsoleKeys, ", color: never")
 	case 2:
-		c.KmsgKeys = map[string]string{"": ", min_severity: debug", ", min_severity: debug": ""}[c.KmsgKeys]
+		toggle(&c.KmsgKeys, ", min_severity: debug")
+	case 3:
+		toggle(&c.StatusKeys, ", pprof: true")
 	}
+}
+
+func toggle(keys *string, more string) {
+	if *keys == more {
+		more = ""
+	}
+	*keys = more
 }
 
 // writeSlowly writes the file in place, one half after the other, and lets the agent

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 // scrapes are what a scraper that never stops has seen of an agent: whatever happens
-// to that, each series goes on.
+// to that, each series goes on, and nobody who asks for its status is refused.
 type scrapes struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -57,8 +58,20 @@ func (s *scrapes) run(ctx context.Context, a *agent.Agent, before agent.Scrape, 
 			err = now.GoesOn(before)
 			before = now
 		}
-		s.note(err)
+		s.note(errors.Join(err, knock(ctx, a.Status)))
 	}
+}
+
+// knock connects to an address, and asks nothing.
+func knock(ctx context.Context, address string) error {
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	return connection.Close()
 }
 
 func (s *scrapes) note(err error) {

@@ -28,9 +28,9 @@ type Settings struct {
 	Node string
 	// Lookback of the receiver kmsg: boot, or a duration.
 	Lookback string
-	// KmsgKeys and ConsoleKeys are more keys of those components, each after a comma, in YAML
-	// flow style.
-	KmsgKeys, ConsoleKeys string
+	// KmsgKeys, ConsoleKeys and StatusKeys are more keys of those components, each after
+	// a comma, in YAML flow style.
+	KmsgKeys, ConsoleKeys, StatusKeys string
 	// Packs of rules, with commas.
 	Packs string
 	// Conditions are the top-level key conditions, and Rules more keys of the
@@ -84,7 +84,7 @@ processors:
 exporters:
   console: {output: json` + s.ConsoleKeys + `}
   prometheus: {endpoint: '` + s.Metrics + `'}
-  status: {endpoint: '` + s.Status + `', stall_limit: 1s}
+  status: {endpoint: '` + s.Status + `', stall_limit: 1s` + s.StatusKeys + `}
 ` + kubernetes + `service:
   node: '` + s.Node + `'
   host: {run: '` + s.Run + `'}

@@ -19,7 +19,10 @@ type Exporter struct {
 	down   atomic.Bool
 }
 
-var _ pipeline.Exporter = (*Exporter)(nil)
+var (
+	_ pipeline.Exporter = (*Exporter)(nil)
+	_ pipeline.Heir     = (*Exporter)(nil)
+)
 
 // NewExporter returns an exporter that serves handler at endpoint, HOST:PORT,
 // which is the key endpoint of its configuration.
@@ -31,6 +34,13 @@ func NewExporter(settings pipeline.Settings, endpoint string, handler http.Handl
 		Logger:   settings.Logger,
 		Report:   settings.Report,
 	})}
+}
+
+// Inherit implements [pipeline.Heir]: the port, if it is the same.
+func (e *Exporter) Inherit(from pipeline.Component) {
+	if predecessor, ok := from.(*Exporter); ok {
+		e.server.Inherit(predecessor.server)
+	}
 }
 
 // Start begins to listen. A taken port is no error: it is tried again.

@@ -61,6 +61,7 @@ type Server struct {
 
 	mu   sync.Mutex
 	addr net.Addr
+	port *port // what is listened on, or was handed over; nil: nothing
 }
 
 // New returns a server that does nothing yet.
@@ -84,7 +85,7 @@ func New(config Config) *Server {
 // in the background. It is called once, and not after Shutdown.
 func (s *Server) Start(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx) // that of starting alone
-	listener := s.listen(ctx)
+	listener := s.open(ctx)
 	s.done.Go(func() { s.run(ctx, listener) })
 }
 
@@ -96,14 +97,22 @@ func (s *Server) Addr() net.Addr {
 }
 
 // Shutdown stops listening, waits for answers under way as long as ctx lets, and
-// then cuts them off. It may be called twice, and without Start.
+// then cuts them off. It may be called twice, and without Start. Where it is a
+// hand-over the port stays open, until Inherit takes it or Shutdown is called again.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopped.Do(func() { close(s.stop) })
+	handOver := pipeline.IsHandOver(ctx)
+	if handOver {
+		s.holdPort()
+	}
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("wait for answers under way on %s: %w", s.config.Endpoint, err), s.http.Close())
 	}
 	s.done.Wait()
+	if !handOver {
+		err = errors.Join(err, s.closePort())
+	}
 	return err
 }
 
@@ -140,6 +149,15 @@ func (s *Server) pause(d time.Duration) bool {
 	}
 }
 
+// open returns the port that was handed over, or listens.
+func (s *Server) open(ctx context.Context) net.Listener {
+	if on := s.inherited(); on != nil {
+		s.listens(on)
+		return on
+	}
+	return s.listen(ctx)
+}
+
 // listen tries once; nil means that it did not work, which has been reported.
 func (s *Server) listen(ctx context.Context) net.Listener {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -150,9 +168,22 @@ func (s *Server) listen(ctx context.Context) net.Listener {
 		s.degraded(fmt.Errorf("listen on %s: %w", s.config.Endpoint, err))
 		return nil
 	}
-	s.setAddr(listener.Addr())
+	tcp, ok := listener.(*net.TCPListener)
+	if !ok { // a listener on "tcp" is nothing else
+		s.degraded(fmt.Errorf("listen on %s: it is served by %T", s.config.Endpoint, listener))
+		_ = listener.Close()
+		return nil
+	}
+	opened := &port{TCPListener: tcp}
+	s.setPort(opened)
+	s.listens(opened)
+	return opened
+}
+
+// listens notes that there is a port.
+func (s *Server) listens(on *port) {
+	s.setAddr(on.Addr())
 	s.config.Report(pipeline.Status{State: pipeline.ComponentOK})
-	return listener
 }
 
 func (s *Server) setAddr(addr net.Addr) {
