@@ -51,6 +51,12 @@ type filed interface {
 	Files() []string
 }
 
+// placed is a component's configuration with paths that may be relative.
+type placed interface {
+	// RelativeTo makes them begin at a directory. It is called once, before Validate.
+	RelativeTo(dir string)
+}
+
 // sections returns the sections of the file in their order.
 func sections(f *file, factories pipeline.Factories) []*section {
 	receivers := newSection(pipeline.KindReceiver, f.Receivers)
@@ -105,6 +111,9 @@ func (p *parser) component(s *section, entry strictyaml.Entry[strictyaml.Value])
 	}
 	config := makeDefault()
 	decoded := p.decoded(entry.Path, entry.Value.Decode(config))
+	if relative, ok := config.(placed); ok && p.dir != "" {
+		relative.RelativeTo(p.dir)
+	}
 	if valid := p.check(entry.Path, config.Validate()); !decoded || !valid {
 		p.partial = true
 		return

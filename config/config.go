@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -37,7 +38,8 @@ type Config struct {
 	Warnings strictyaml.Errors
 }
 
-// Load reads the configuration file at path. An error of type
+// Load reads the configuration file at path. Relative paths of packs in it begin at
+// its directory. An error of type
 // [strictyaml.Errors] tells all that is wrong in it; any other, that it cannot
 // be read.
 func Load(path string, f pipeline.Factories, options ...Option) (*Config, error) {
@@ -45,11 +47,15 @@ func Load(path string, f pipeline.Factories, options ...Option) (*Config, error)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(data, path, f, options...)
+	return Parse(data, path, f, append([]Option{relativeTo(filepath.Dir(path))}, options...)...)
 }
 
 // Option changes how a configuration is read.
 type Option func(*parser)
+
+// relativeTo reads the relative paths of other files, such as packs of rules, from
+// a directory on; without it they are read from the working directory on.
+func relativeTo(dir string) Option { return func(p *parser) { p.dir = dir } }
 
 // AllowReserved takes conditions that belong to Kubernetes itself, with a warning:
 // they are never told to the Node, but what else follows from them is. It is for
@@ -134,6 +140,8 @@ type parser struct {
 	// partial is set where the conditions or rules of a component are not known,
 	// since something in it is wrong.
 	partial bool
+	// dir is where relative paths begin; empty: in the working directory.
+	dir string
 	// allowReserved takes reserved conditions.
 	allowReserved bool
 	// claims are what components claim for themselves, and the path of each.

@@ -29,6 +29,7 @@ func TestDurable(t *testing.T) {
 	t.Run("beside each other", func(t *testing.T) {
 		t.Run("a death at every fault point", s.faultPoints)
 		t.Run("reloads leave nothing behind", s.flat)
+		t.Run("a state of an older schema", s.upgrade)
 		t.Run("a state of a newer schema", s.downgrade)
 	})
 }

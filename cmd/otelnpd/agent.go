@@ -41,6 +41,8 @@ type agent struct {
 	reloading chan struct{}
 	graph     atomic.Pointer[pipeline.Graph]
 	config    atomic.Pointer[config.Config]
+	// refused is why the newest reload was refused; nil: it was not.
+	refused atomic.Pointer[string]
 }
 
 // agentOptions say what to run.

@@ -10,6 +10,7 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline/condition"
 	"github.com/otelnpd/otelnpd/pipeline/health"
 	"github.com/otelnpd/otelnpd/pipeline/operator"
+	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
 // startOperator opens the operator socket. Without it the agent works all the
@@ -61,18 +62,27 @@ func (a *agent) clear(ctx context.Context, conditionType, requestID string) (ope
 	}
 	err := a.store.Clear(ctx, conditionType, requestID)
 	if errors.Is(err, condition.ErrUnknownCondition) {
-		return operator.Cleared{}, fmt.Errorf("%w: %w", operator.ErrUnknownCondition, err)
+		return operator.Cleared{}, fmt.Errorf("%w; %s", operator.ErrUnknownCondition, strictyaml.Suggest(conditionType, a.types()))
 	}
 	if err != nil {
 		return operator.Cleared{}, err
 	}
-	cleared := operator.Cleared{Causes: ended, Note: a.sync(ctx)}
+	cleared := operator.Cleared{Causes: ended, Note: a.syncOrder(ctx)}
 	for _, now := range a.store.Conditions() {
 		if now.Type == conditionType {
 			cleared.Condition = now
 		}
 	}
 	return cleared, nil
+}
+
+// types are the condition types that the agent knows.
+func (a *agent) types() []string {
+	var types []string
+	for _, now := range a.store.Conditions() {
+		types = append(types, now.Type)
+	}
+	return types
 }
 
 // rules are the rules and checks as the operator sees them.
@@ -100,7 +110,7 @@ func (a *agent) silence(ctx context.Context, rule string, lasting time.Duration,
 	if err != nil {
 		return operator.Silenced{}, asUnknownRule(err)
 	}
-	return operator.Silenced{Rule: rule, Until: view.Until, Note: a.sync(ctx)}, nil
+	return operator.Silenced{Rule: rule, Until: view.Until, Note: a.syncOrder(ctx)}, nil
 }
 
 func (a *agent) unsilence(ctx context.Context, rule, _ string) (operator.Unsilenced, error) {
@@ -114,9 +124,10 @@ func (a *agent) unsilence(ctx context.Context, rule, _ string) (operator.Unsilen
 	return operator.Unsilenced{Rule: rule, Silenced: silenced, Note: a.sync(ctx)}, nil
 }
 
+// asUnknownRule leaves it to the server to say which rule is meant.
 func asUnknownRule(err error) error {
 	if errors.Is(err, condition.ErrUnknownRule) {
-		return fmt.Errorf("%w: %w", operator.ErrUnknownRule, err)
+		return operator.ErrUnknownRule
 	}
 	return err
 }

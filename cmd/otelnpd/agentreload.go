@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/otelnpd/otelnpd/config"
@@ -68,12 +69,14 @@ func (a *agent) reload(ctx context.Context, who string) (operator.Reloaded, erro
 		return operator.Reloaded{}, err
 	case err != nil:
 		a.telemetry.Reloads().Failed(a.options.clock.Now().Wall)
-		a.logger.Error("the configuration was not reloaded, and the one before goes on", "asked_by", who, "error", err)
+		a.logRefusal(who, err)
 		return operator.Reloaded{}, operator.RefuseReload(err)
 	case !reloaded.Changed:
+		a.refused.Store(nil)
 		a.telemetry.Reloads().Unchanged()
 		a.logger.Info("the configuration is as it was", "asked_by", who)
 	default:
+		a.refused.Store(nil)
 		a.telemetry.Reloads().Succeeded(a.options.clock.Now().Wall, len(reloaded.Warnings))
 		difference := config.Difference(reloaded.Summary)
 		a.logger.Info("the configuration was reloaded", "asked_by", who, "changed", difference.String())
@@ -83,6 +86,17 @@ func (a *agent) reload(ctx context.Context, who string) (operator.Reloaded, erro
 	}
 	reloaded.Note = joinNotes(reloaded.Note, a.sync(ctx))
 	return reloaded, nil
+}
+
+// logRefusal tells why a configuration was refused. Files that have changed while
+// somebody asked for a reload too are refused a second time: that is told once.
+func (a *agent) logRefusal(who string, err error) {
+	level := slog.LevelError
+	text := err.Error()
+	if before := a.refused.Swap(&text); who == byChangedFiles && before != nil && *before == text {
+		level = slog.LevelDebug
+	}
+	a.logger.Log(context.Background(), level, "the configuration was not reloaded, and the one before goes on", "asked_by", who, "error", err)
 }
 
 func joinNotes(one, other string) string {

@@ -152,6 +152,17 @@ func (a *agent) sync(ctx context.Context) (note string) {
 	}
 }
 
+// noteMemory tells an operator that what he has ordered does not last.
+const noteMemory = "state is kept in memory alone, and a restart of the agent undoes this; service.state_dir lets it keep it"
+
+// syncOrder waits as sync does. Its note tells too that nothing reaches a disk.
+func (a *agent) syncOrder(ctx context.Context) (note string) {
+	if a.writer.Load() == nil {
+		return noteMemory
+	}
+	return a.sync(ctx)
+}
+
 // closeState makes the last write and gives the directory back.
 func (a *agent) closeState() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWriteLimit)

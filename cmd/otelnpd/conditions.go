@@ -76,9 +76,7 @@ The answer comes once that is on disk; a note says so if it cannot be.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-			return flags.types(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: flags.completeTypes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return flags.ask(cmd.Context(), func(ctx context.Context, client *operator.Client) error {
 				cleared, err := client.Clear(ctx, args[0])
@@ -96,16 +94,19 @@ The answer comes once that is on disk; a note says so if it cannot be.`,
 	return cmd
 }
 
-// types returns the condition types that the agent knows, for completion.
-func (f *agentFlags) types(ctx context.Context) (types []string) {
-	_ = f.ask(ctx, func(ctx context.Context, client *operator.Client) error {
+// completeTypes completes the condition types that the agent has.
+func (f *agentFlags) completeTypes(cmd *cobra.Command, args []string, _ string) (types []string, _ cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	f.askForWords(cmd.Context(), func(ctx context.Context, client *operator.Client) error {
 		views, err := client.Conditions(ctx)
 		for _, view := range views {
-			types = append(types, view.Type)
+			types = append(types, view.Type+"\t"+view.Reason)
 		}
 		return err
 	})
-	return types
+	return types, cobra.ShellCompDirectiveNoFileComp
 }
 
 // cell makes a text safe for a table on a terminal, and cuts a long one.

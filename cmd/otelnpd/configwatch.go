@@ -28,6 +28,9 @@ type configWatch struct {
 	done    sync.WaitGroup
 }
 
+// byChangedFiles is who asks where files have changed.
+const byChangedFiles = "changed files"
+
 // newConfigWatch watches the files of a configuration that was read from readAt
 // on, and of those that come after it.
 func newConfigWatch(logger *slog.Logger, files []string, loaded *config.Config, readAt time.Time) *configWatch {
@@ -70,7 +73,7 @@ func (w *configWatch) run() {
 		select {
 		case <-w.hangup:
 		case <-w.watcher.Changes():
-			who = "changed files"
+			who = byChangedFiles
 		case <-w.end:
 			return
 		}

@@ -171,3 +171,23 @@ func TestReload(t *testing.T) {
 	require.NotContains(t, a.stdout.String(), "only a warning")
 	a.end(t)
 }
+
+// Who sends SIGHUP right after an edit, and has the files watched too, hears of what
+// is wrong once; who asks again hears it again.
+func TestARefusalIsToldOnce(t *testing.T) {
+	a := startAgent(t)
+	refusals := func() int { return strings.Count(a.stderr.String(), "the configuration was not reloaded") }
+	tried := func(asker string) func() bool {
+		return func() bool { return strings.Contains(a.stderr.String(), `"asked_by":"`+asker+`"`) }
+	}
+	a.edit(t, "service:\n", "service:\n  telemetry: {logs: {level: debug}}\n")
+	eventually(t, "the first reload", func() bool { return strings.Contains(a.stderr.String(), "the configuration was reloaded") })
+	a.edit(t, "rules: {packs: [kernel]}", "rules: {pakcs: [kernel]}")
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	eventually(t, "the refusal", tried("SIGHUP"))
+	eventually(t, "the other one", func() bool { return refusals() == 2 })
+	require.Equal(t, 1, strings.Count(a.stderr.String(), `"level":"ERROR"`), a.stderr.String())
+	require.NotZero(t, otelnpd(t, "", "reload", "--socket", a.socket).code)
+	require.Equal(t, 2, strings.Count(a.stderr.String(), `"level":"ERROR"`), "an operator has asked again")
+	a.end(t)
+}

@@ -35,6 +35,9 @@ What an agent with every component tells at the prometheus exporter's /metrics. 
 (` + "`make generate`" + `); what the values of labels mean stands in the components' READMEs. An OpenTelemetry attribute's dots are underscores
 in the label.
 
+**Comes and goes** marks a metric that has series only while what it tells of lasts: without them a query finds nothing, which means that
+there is none of it. All others stay once they are there; a counter without a zero begins with what it counts first.
+
 | metric | instrument | kind | unit | labels | meaning | made by |
 |---|---|---|---|---|---|---|
 `
@@ -52,13 +55,40 @@ func TestGeneratedMetrics(t *testing.T) {
 		rows, missing = metricRows(t, a.telemetry)
 		return len(missing) == 0
 	})
+	passing := comeAndGo(t, a, rows)
 	var page strings.Builder
 	page.WriteString(metricsHead)
 	for _, row := range rows {
+		if slices.Contains(passing, row.prometheus) {
+			row.meaning = "**Comes and goes**: " + row.meaning
+		}
 		fmt.Fprintf(&page, "| `%s` | %s | %s | %s | %s | %s | %s |\n", row.prometheus, code(row.instrument), row.kind,
 			code(row.unit), code(row.labels...), strings.TrimSuffix(row.meaning, "."), strings.Join(row.components, ", "))
 	}
 	requireGenerated(t, "docs/metrics.md", page.String())
+}
+
+// comeAndGo ends all that goes on in an agent, and returns those of its metrics that
+// have no series then.
+func comeAndGo(t *testing.T, a *agent, rows []metricRow) (gone []string) {
+	t.Helper()
+	_, err := a.store.Unsilence("kernel/docker-hung")
+	require.NoError(t, err)
+	for _, conditionType := range a.types() {
+		require.NoError(t, a.store.Clear(t.Context(), conditionType, "test"))
+	}
+	families, err := a.telemetry.Gatherer().Gather()
+	require.NoError(t, err)
+	left := map[string]bool{}
+	for _, family := range families {
+		left[family.GetName()] = true
+	}
+	for _, row := range rows {
+		if !left[row.prometheus] {
+			gone = append(gone, row.prometheus)
+		}
+	}
+	return gone
 }
 
 func code(words ...string) string {

@@ -46,6 +46,16 @@ func (f *agentFlags) ask(ctx context.Context, question func(context.Context, *op
 	return err
 }
 
+// completionLimit is how long a shell waits for words to offer.
+const completionLimit = time.Second
+
+// askForWords lets one ask the agent for what a shell offers. Who has no agent to
+// ask, or one that does not answer, gets no words and no error either.
+func (f *agentFlags) askForWords(ctx context.Context, question func(context.Context, *operator.Client) error) {
+	hurried := agentFlags{socket: f.socket, timeout: min(f.timeout, completionLimit)}
+	_ = hurried.ask(ctx, question)
+}
+
 func newHealthcheckCommand() *cobra.Command {
 	var flags agentFlags
 	cmd := &cobra.Command{

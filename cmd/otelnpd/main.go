@@ -43,6 +43,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	refuseUnknownCommands(root)
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errTold) {
 			_, _ = fmt.Fprintln(stderr, "Error:", err)
@@ -65,7 +66,10 @@ asks its status page. It can take the place of node-problem-detector.
 
 It reads from receivers, judges by rules and conditions, and reports by
 exporters, all wired by one YAML file. Without a file it runs a built-in default
-configuration on the kernel's log.`,
+configuration on the kernel's log.
+
+Every command exits with 0 if it has done what it was told, and with 1 and a
+message on standard error if not; where there is more to it, its --help says so.`,
 		Example: `  # Watch this node and print its problems
   otelnpd run
 

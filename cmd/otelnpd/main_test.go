@@ -59,6 +59,14 @@ func TestHelpShowsExamples(t *testing.T) {
 	}
 }
 
+func TestHelpTellsExitCodes(t *testing.T) {
+	for command, want := range map[string]string{
+		"": "exits with 0", "run": "128", "validate": "Exit 1", "healthcheck": "1 if it does not", "reload": "exit code is 1",
+	} {
+		require.Contains(t, otelnpd(t, "", append(strings.Fields(command), "--help")...).stdout, want, command)
+	}
+}
+
 func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		got := otelnpd(t, "", "completion", shell)
@@ -72,6 +80,18 @@ func TestUnknownCommandAndFlag(t *testing.T) {
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.stderr, `unknown command "rnu"`)
 	require.Contains(t, got.stderr, "run", "the nearest command is offered")
+
+	for group, want := range map[string]string{
+		"conditions": "write one of clear, list", "rules": "write one of list, silence, unsilence", "state": "write one of show",
+		"config": "write one of convert, default, schema", "completion": "write one of bash, fish, powershell, zsh",
+	} {
+		got = otelnpd(t, "", group, "nonsense")
+		require.Equal(t, result{1, "", `Error: unknown command "nonsense" for "otelnpd ` + group + `": ` + want + "\n"}, got)
+		help := otelnpd(t, "", group)
+		require.Zero(t, help.code)
+		require.Contains(t, help.stdout, "Available Commands:")
+	}
+	require.Contains(t, otelnpd(t, "", "rules", "slience", "kernel/docker-hung").stderr, `did you mean "silence"?`)
 
 	got = otelnpd(t, "", "run", "--confg", "x")
 	require.Equal(t, 1, got.code)

@@ -37,7 +37,9 @@ func serve(t *testing.T) *served {
 	}}
 	server, err := operator.Listen(operator.ServerConfig{
 		Path: s.socket, Rules: func() []operator.Rule { return s.rules }, Silence: s.silence, Unsilence: s.unsilence,
-		Views: func() []pipeline.ConditionView { return nil },
+		Views: func() []pipeline.ConditionView {
+			return []pipeline.ConditionView{{Condition: pipeline.Condition{Type: "KernelDeadlock", Reason: "DockerHung"}}}
+		},
 		Clear: func(_ context.Context, conditionType, _ string) (operator.Cleared, error) {
 			return operator.Cleared{Condition: pipeline.Condition{Type: conditionType, Status: pipeline.ConditionFalse}, Causes: 2, Note: s.note}, nil
 		},
@@ -142,6 +144,27 @@ func TestRulesAreCompleted(t *testing.T) {
 	require.Equal(t, ":4\n", complete("unsilence", "--socket", s.socket, "kernel/docker-hung", ""))
 	require.Equal(t, ":4\n", complete("silence", "--for", "1h", "--socket", s.socket+".none", ""))
 	require.Equal(t, "30m\n2h\n24h\n:4\n", complete("silence", "a", "--for", ""))
+}
+
+func TestConditionsAreCompleted(t *testing.T) {
+	s := serve(t)
+	complete := func(args ...string) string {
+		return otelnpd(t, "", append([]string{"__complete", "conditions", "clear"}, args...)...).stdout
+	}
+	require.Equal(t, "KernelDeadlock\tDockerHung\n:4\n", complete("--socket", s.socket, ""))
+	require.Equal(t, ":4\n", complete("--socket", s.socket, "KernelDeadlock", ""))
+	require.Equal(t, ":4\n", complete("--socket", s.socket+".none", ""))
+}
+
+// A shell does not hang with an agent that does.
+func TestCompletionDoesNotWaitLong(t *testing.T) {
+	socket := takesAndNeverAnswers(t)
+	begun := time.Now()
+	for _, args := range [][]string{{"rules", "silence", "--for", "1h"}, {"rules", "unsilence"}, {"conditions", "clear"}} {
+		got := otelnpd(t, "", append(append([]string{"__complete"}, args...), "--socket", socket, "")...)
+		require.Equal(t, ":4\n", got.stdout, args)
+	}
+	require.Less(t, time.Since(begun), 3*answerTimeout, "it waits for less than a command does")
 }
 
 func TestConditionsClearTellsTheNote(t *testing.T) {

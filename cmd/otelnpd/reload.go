@@ -29,7 +29,8 @@ conditions, positions and what is to be delivered are kept.
 
 A configuration with an error changes nothing: the errors are printed, each with
 its file, line and column, and the exit code is 1. otelnpd validate finds them
-before. The agent does the same by itself on SIGHUP and when a file has changed.`,
+before. Exit 0 if the new configuration runs, or is the one that ran already, even
+where a note tells of something that went wrong. The agent does the same by itself on SIGHUP and when a file has changed.`,
 		Example: "  otelnpd validate --config /etc/otelnpd/otelnpd.yaml && otelnpd reload",
 		Args:    noFileArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

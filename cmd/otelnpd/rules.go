@@ -145,8 +145,7 @@ func (f *agentFlags) completeRules(offer func(operator.Rule) bool) cobra.Complet
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		// Who has no agent to ask gets no completion, and no error either.
-		_ = f.ask(cmd.Context(), func(ctx context.Context, client *operator.Client) error {
+		f.askForWords(cmd.Context(), func(ctx context.Context, client *operator.Client) error {
 			rules, err := client.Rules(ctx)
 			for _, rule := range rules {
 				if offer(rule) {

@@ -47,6 +47,11 @@ What must survive a restart is kept in service.state_dir. A changed configuratio
 is taken on while the agent runs: when its files have changed, at SIGHUP, and by
 otelnpd reload. One that is wrong changes nothing.
 
+It exits with 0 once it has shut down, and with 1 if it cannot start: a
+configuration with errors, another agent on its socket or state directory, or, at a
+terminal, no right to read anything. A second signal ends it at once, with 128 and
+the signal's number as the shell sees it.
+
 With --input a saved kernel log takes the place of all receivers: the output of
 dmesg or of reading /dev/kmsg. It opens no port and no socket, prints to the
 console alone, lets time pass as the lines say, and ends at the input's end.`,

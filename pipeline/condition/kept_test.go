@@ -2,17 +2,17 @@ package condition
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/state"
+	"github.com/otelnpd/otelnpd/pipeline/state/statetest"
 )
-
-var update = flag.Bool("update", false, "write the kept state of today into testdata")
 
 // eventful is a configuration with every kind of rule.
 func eventful() *Config {
@@ -95,13 +95,11 @@ func read(t *testing.T, text []byte) *kept {
 // the same in it.
 func TestTheFirstSchemaIsReadForEver(t *testing.T) {
 	path := filepath.Join("testdata", "kept-schema-1.json")
-	if *update {
+	golden := statetest.Frozen(t, path, func() []byte {
 		text, err := eventfulLife(t).encode()
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, append(text, '\n'), 0o600))
-	}
-	golden, err := os.ReadFile(path)
-	require.NoError(t, err)
+		return append(text, '\n')
+	})
 	resumed := read(t, golden)
 	text, err := resumed.encode()
 	require.NoError(t, err)
@@ -126,6 +124,26 @@ func TestTheFirstSchemaIsReadForEver(t *testing.T) {
 		`activation Kept=True E "message of latched" @18m30s changed Warning E`,
 	}, told)
 	require.Len(t, s.Types["Kept"].Causes, 1)
+}
+
+// What the store of an agent had kept when that was killed is read, and would be kept
+// the same: this schema's to the byte.
+func TestTheFrozenStatesAreRead(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join("..", "state", "testdata", "agent-schema-*.json"))
+	require.NoError(t, err)
+	require.Len(t, paths, 2*state.Schema)
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		document, err := state.Decode(data)
+		require.NoError(t, err)
+		store := NewStore(Options{Node: document.Node})
+		require.NoError(t, store.Resume(document.Sections["conditions"]), path)
+		again, err := store.resumed.encode()
+		require.NoError(t, err)
+		require.Equal(t, string(document.Sections["conditions"]), string(again), path)
+		require.Equal(t, strings.Contains(path, "waiting"), store.resumed.Journal != nil)
+	}
 }
 
 // A state that comes back from text is the same one, whatever was in it.

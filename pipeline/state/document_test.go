@@ -3,9 +3,11 @@ package state_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelnpd/otelnpd/pipeline/state"
+	"github.com/otelnpd/otelnpd/pipeline/state/statetest"
 )
 
 var written = time.Date(2026, 3, 4, 5, 6, 7, 80_900_000, time.UTC)
@@ -50,19 +53,35 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write the fixture of the newest schema")
-
 // A fixture is frozen: other bytes need a new schema.
 func TestEncodeWritesTheFixture(t *testing.T) {
 	data, err := state.Encode(small())
 	require.NoError(t, err)
-	path := "testdata/schema-1.json"
-	if *update {
-		require.NoError(t, os.WriteFile(path, data, 0o644))
-	}
-	fixture, err := os.ReadFile(path)
-	require.NoError(t, err)
+	path := fmt.Sprintf("testdata/schema-%d.json", state.Schema)
+	fixture := statetest.Frozen(t, path, func() []byte { return data })
 	require.Equal(t, string(fixture), string(data))
+}
+
+// What agents had left when they were killed is read, and that of this schema would
+// be written again to the byte.
+func TestTheFrozenStatesOfAgentsAreRead(t *testing.T) {
+	paths, err := filepath.Glob("testdata/agent-schema-*.json")
+	require.NoError(t, err)
+	require.Len(t, paths, 2*state.Schema, "two of each schema")
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		document, err := state.Decode(data)
+		require.NoError(t, err, path)
+		require.Subset(t, slices.Collect(maps.Keys(document.Sections)), []string{
+			"conditions", "exporter console", "exporter kubernetes", "processor logs dedupe", "receiver kmsg",
+		})
+		if strings.HasPrefix(path, fmt.Sprintf("testdata/agent-schema-%d", state.Schema)) {
+			again, err := state.Encode(document)
+			require.NoError(t, err)
+			require.Equal(t, string(data), string(again), path)
+		}
+	}
 }
 
 func TestEncodeRefuses(t *testing.T) {

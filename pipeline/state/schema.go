@@ -20,9 +20,9 @@ type format struct {
 	migrations []migration
 }
 
-// current is the form that is written. Who changes the payload in a way that
-// decodePayload does not read raises Schema, adds the migration here, and keeps
-// the fixtures of the schemas before as they are.
+// current is the form that is written. Who changes the form of the payload, or of
+// any section in it, raises Schema, adds the migration here, and keeps what is
+// frozen of the schemas before as it is (see README.md).
 func current() format {
 	return format{schema: Schema, migrations: []migration{}}
 }

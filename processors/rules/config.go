@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 // that match one line act.
 type Config struct {
 	// Packs are rule packs: the name of a built-in one (kernel), or the path of a file
-	// (with a slash, or ending in .yaml). No pack is taken unasked.
+	// (with a slash, or ending in .yaml), which if it is relative begins at the
+	// directory of the configuration file. No pack is taken unasked.
 	Packs []string `yaml:"packs"`
 	// Disable leaves out rules by id (kernel/ext4-warning) or glob (kernel/gpu-*); *
 	// does not go over /.
@@ -27,6 +29,7 @@ type Config struct {
 	// their own.
 	Source string `yaml:"source"`
 
+	dir     string // where relative paths of packs begin; empty: in the working directory
 	builtIn fs.FS
 	loaded  *ruleSet
 }
@@ -192,12 +195,23 @@ func (c *Config) Declare() condition.Declarations {
 	return declared
 }
 
+// RelativeTo makes the relative paths of packs begin at a directory.
+func (c *Config) RelativeTo(dir string) { c.dir = dir }
+
+// path is where the pack of a name is that is a path.
+func (c *Config) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(c.dir, name)
+}
+
 // Files returns the paths of the packs that are files.
 func (c *Config) Files() []string {
 	var files []string
 	for _, name := range c.Packs {
 		if isPath(name) {
-			files = append(files, name)
+			files = append(files, c.path(name))
 		}
 	}
 	return files

@@ -147,12 +147,13 @@ func (c *Config) readPack(name string) (data []byte, file string, err error) {
 		return nil, "", errors.New("is empty: write the name of a built-in pack, or the path of a file")
 	}
 	if isPath(name) {
-		path := filepath.Clean(name)
-		data, err = readBounded(os.DirFS(filepath.Dir(path)), filepath.Base(path))
+		path := c.path(name)
+		at := filepath.Clean(path)
+		data, err = readBounded(os.DirFS(filepath.Dir(at)), filepath.Base(at))
 		if err != nil {
-			return nil, "", fmt.Errorf("read pack %q: %w", name, err)
+			return nil, "", fmt.Errorf("read pack %q: %w", path, err)
 		}
-		return data, name, nil
+		return data, path, nil
 	}
 	names := c.builtInPacks()
 	if !slices.Contains(names, name) {

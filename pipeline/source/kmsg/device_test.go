@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,10 +60,15 @@ func writeBurst(t *testing.T, tag string, n int) time.Duration {
 	unlimitKmsg(t)
 	kmsg := openKmsg(t)
 	start := time.Now()
+	writeLines(t, kmsg, tag, n)
+	return time.Since(start)
+}
+
+func writeLines(t *testing.T, kmsg *os.File, tag string, n int) {
+	t.Helper()
 	for i := range n {
 		write(t, kmsg, tag+strconv.Itoa(i)+"\n")
 	}
-	return time.Since(start)
 }
 
 func TestBurst(t *testing.T) {
@@ -74,11 +81,12 @@ func TestBurst(t *testing.T) {
 
 	kmsg := openKmsg(t)
 	written := time.Now()
-	write(t, kmsg, tag+"after\n")
+	w.awaitAfter(t, kmsg, tag)
 	latency := w.awaitText(t, tag+"after").at.Sub(written)
 	closeSubscription(t, sub)
 	requireExact(t, w, sub)
-	account, seen := sub.Account(), len(w.tagged(tag))-1
+	account := sub.Account()
+	seen := len(slices.DeleteFunc(w.tagged(tag), func(line string) bool { return line == "after" }))
 	require.LessOrEqual(t, seen, lines)
 	require.Positive(t, seen)
 	require.GreaterOrEqual(t, account.Received+account.Lost.Total(), uint64(lines))
@@ -99,8 +107,7 @@ func TestBurstWithASlowSubscriber(t *testing.T) {
 	sub := subscribeKmsg(t, shared, w)
 	writeBurst(t, tag, 20_000)
 	close(release)
-	write(t, openKmsg(t), tag+"after\n")
-	w.awaitText(t, tag+"after")
+	w.awaitAfter(t, openKmsg(t), tag)
 	closeSubscription(t, sub)
 	requireExact(t, w, sub)
 	require.Positive(t, sub.Account().Lost[QueueFull])
@@ -109,30 +116,50 @@ func TestBurstWithASlowSubscriber(t *testing.T) {
 // TestOverrun holds the reader while the kernel's ring is overwritten.
 func TestOverrun(t *testing.T) {
 	needRoot(t)
-	tag := tag(t)
+	lockKmsg(t) // before the reader is held: another test may have it for minutes
+	unlimitKmsg(t)
+	kmsg, tag := openKmsg(t), tag(t)
 	shared := newShared(t)
-	reached, release := make(chan struct{}, 1000), make(chan struct{})
-	var once sync.Once
+	release := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(letGo)
 	w := &witness{}
+	var held atomic.Bool
 	drains := 0
 	shared.tuning.beforeDrain = func() {
 		if drains++; drains == 2 { // the backlog is read
-			once.Do(func() { close(reached); <-release })
+			held.Store(true)
+			<-release
 		}
 	}
 	sub := subscribeKmsg(t, shared, w)
-	write(t, openKmsg(t), tag+"wake\n")
-	<-reached
+	writeUntil(t, kmsg, tag+"wake", held.Load)
 	const lines = 20_000
-	writeBurst(t, tag, lines)
-	close(release)
-	w.awaitText(t, tag+strconv.Itoa(lines-1))
-	write(t, openKmsg(t), tag+"after\n")
-	w.awaitText(t, tag+"after")
+	writeLines(t, kmsg, tag, lines)
+	letGo()
+	w.awaitAfter(t, kmsg, tag)
 	closeSubscription(t, sub)
 	requireExact(t, w, sub)
 	require.Positive(t, sub.Account().Lost[Overrun])
 	require.NotContains(t, w.texts(), tag+"0", "the test overwrote it")
+}
+
+// writeUntil writes a line again and again until something has come about: what the
+// reader finds in the round that it is in does not make it begin another, and
+// processes that ask nobody may overwrite it before it is read.
+func writeUntil(t *testing.T, kmsg *os.File, line string, done func() bool) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := kmsg.WriteString(line + "\n")
+		return err == nil && done()
+	}, patience, 10*time.Millisecond, "what %q is to make come about", line)
+}
+
+// awaitAfter writes a line behind all others until one of it has come: while the
+// queue is full, none does.
+func (w *witness) awaitAfter(t *testing.T, kmsg *os.File, tag string) {
+	t.Helper()
+	writeUntil(t, kmsg, tag+"after", func() bool { return slices.Contains(w.texts(), tag+"after") })
 }
 
 // TestTooLong reads with a buffer that is too short for some records: the kernel
