@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"testing"
@@ -165,12 +164,6 @@ func (l *lives) requireTransitions(t testing.TB, times []time.Time) {
 		for _, e := range a.Console.Events(t, func(e agent.Event) bool { return e.Event == agent.EventTransition }) {
 			if e.Provisional && l.slack > 0 {
 				continue // of a life without a state, before it knew the Node: health since its start
-			}
-			if e.Kind == "status" && os.Getenv("OTELNPD_SOAK") != "1" {
-				// Rarely, after a clear whose answer a kill cut off, one tells True at a time
-				// of no episode; why is not known. requireNode holds the Node to the episodes
-				// all the same, and a soak demands this too.
-				continue
 			}
 			stage := l.stage(e.Status, e.LastTransitionTime, times)
 			require.GreaterOrEqual(t, stage, 0, "never so: %+v", e)

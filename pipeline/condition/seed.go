@@ -110,9 +110,10 @@ func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *See
 			m.seedHealthy(t, ts, at)
 		}
 	}
+	before := ts.Shown
 	m.pin(t, ts, node, upTo)
 	if current {
-		m.showNode(t, ts, upTo)
+		m.showNode(t, ts, before, upTo)
 	}
 	return current
 }
@@ -124,8 +125,8 @@ func (m *step) past(wall time.Time) pipeline.Order {
 	return order
 }
 
-// pin takes the Node's transition time, and keeps it while lines are re-read
-// that the Node's status stands for already.
+// pin takes the Node's transition time. While lines are re-read that the Node's
+// status stands for already, that status has no other time.
 func (m *step) pin(t *bookType, ts *TypeState, node *NodeCondition, upTo pipeline.Order) {
 	since := wholeSecond(node.LastTransitionTime)
 	ts.Taken = &Patched{
@@ -138,11 +139,16 @@ func (m *step) pin(t *bookType, ts *TypeState, node *NodeCondition, upTo pipelin
 	}
 }
 
-// showNode shows where the state says something else than the Node.
-func (m *step) showNode(t *bookType, ts *TypeState, upTo pipeline.Order) {
+// showNode shows where the state says something else than the Node. Where that was
+// so before, and since a later time than the Node tells, it still is.
+func (m *step) showNode(t *bookType, ts *TypeState, before pipeline.Condition, upTo pipeline.Order) {
+	since := m.s.Started.Wall
+	if before.Status == m.condition(t, ts).Status && !before.LastTransitionTime.Before(ts.Pin.Moved) {
+		since = before.LastTransitionTime
+	}
 	m.show(t, ts, turn{
 		uid:  pipeline.CauseUID("node", m.s.Boot.ID, ts.Pin.Moved.Format(time.RFC3339)),
-		time: m.s.Started.Wall, order: upTo, silent: true,
+		time: since, order: upTo, silent: true,
 	})
 }
 
@@ -232,7 +238,8 @@ func (m *step) buried(ts *TypeState, key Key, at pipeline.Order) bool {
 		return m.s.within(at, cleared) && (ended || m.s.within(latest, cleared))
 	}
 	rs := m.s.Rules[key.Rule]
-	return covers(ts.ClearedUpTo) || (rs != nil && covers(rs.Cleared)) || (c != nil && covers(c.Cleared))
+	wasOK := c != nil && c.Level != nil && c.State == pipeline.StateOK && covers(pipeline.Order{Boot: c.Level.Start})
+	return wasOK || covers(ts.ClearedUpTo) || (rs != nil && covers(rs.Cleared)) || (c != nil && covers(c.Cleared))
 }
 
 // seedUnknown makes an unknown cause, but not of a check that had never spoken:
@@ -263,6 +270,7 @@ func (m *step) seedHealthy(t *bookType, ts *TypeState, at pipeline.Order) {
 		}
 	}
 	ts.Healed = &Healed{UpTo: at}
+	ts.Healed.Problem = m.s.wasProblem(ts)
 }
 
 // explain finds the rule that has the Node's reason, and the instance whose

@@ -102,8 +102,7 @@ type TypeState struct {
 type Pin struct {
 	Status pipeline.ConditionStatus `json:"status"`
 	UpTo   pipeline.Order           `json:"up_to"`
-	// Moved is the transition time that holds if the status is another one when
-	// the backlog is over.
+	// Moved is when the Node's status moved: the time whenever the status is that one.
 	Moved time.Time `json:"moved"`
 }
 
@@ -112,6 +111,8 @@ type Healed struct {
 	UpTo pipeline.Order `json:"up_to"`
 	// Passed are the receivers that have told of something later.
 	Passed map[string]bool `json:"passed,omitempty"`
+	// Problem tells whether the type was a problem then, as far as it was replayed.
+	Problem bool `json:"problem,omitempty"`
 }
 
 // Update is a changed message of an active cause.
