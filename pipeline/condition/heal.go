@@ -1,6 +1,8 @@
 package condition
 
 import (
+	"time"
+
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
@@ -12,6 +14,19 @@ import (
 // isPast tells whether a cause had ended by the time of a healthy status on the Node.
 func (s *State) isPast(ts *TypeState, c *Cause) bool {
 	return ts.Healed != nil && c.Level == nil && s.compare(c.Last, ts.Healed.UpTo) <= 0
+}
+
+// agePast makes that past which the state has of the second of the Node's healthy
+// status: times are told in whole ones. It is for a state that does not know that
+// status: so the Node became healthy after all that the state knows.
+func (m *step) agePast(ts *TypeState, at pipeline.Order) {
+	second := at
+	second.Boot.At += time.Second - 1
+	for _, c := range ts.Causes {
+		if c.active() && c.Level == nil && m.s.compare(c.T, second) <= 0 && m.s.compare(c.Last, second) <= 0 && m.s.compare(c.Last, at) > 0 {
+			c.Last = at
+		}
+	}
 }
 
 // wasProblem tells whether anything past is a problem, as far as it was replayed.

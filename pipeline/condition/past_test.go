@@ -105,3 +105,43 @@ func TestRule16ACheckThatWasWellAfterTheNodesProblem(t *testing.T) {
 	l.says("smart", ok)
 	require.Equal(t, `False AllWell "all is well" @16m50s`, l.stands("Disk"))
 }
+
+// A repeat in the second of the clear was judged, and written down, before it.
+func TestRule16WhatTheStateHasOfTheSecondOfAClearIsPast(t *testing.T) {
+	l := newLab(t, deadlock())
+	l.at(1009.3)
+	l.matches("a")
+	l.at(1010.1)
+	l.matches("a", "b")
+	saved := l.s.Clone()
+	l.at(1010.3)
+	l.clear("Deadlock")
+	node := l.node()
+	l.at(1020)
+	l.s = saved
+	l.s.Begin(l.book, l.now)
+	l.expect("kmsg")
+	l.seen()
+	l.seed(node...)
+	l.ends("kmsg")
+	require.Equal(t, `False AllWell "all is well" @16m50s`, l.stands("Deadlock"))
+	require.Empty(t, l.seen())
+}
+
+// The state knows the Node's healthy status: what came in the same second came later.
+func TestRule20AProblemInTheSecondOfAHealthyStatusThatTheStateKnows(t *testing.T) {
+	l := newLab(t, deadlock())
+	l.at(1009.3)
+	l.matches("a")
+	l.at(1010.1)
+	l.clear("Deadlock")
+	node := l.node() // its answer was lost
+	l.at(1010.3)
+	l.matches("a")
+	l.at(1020)
+	l.s.Begin(l.book, l.now)
+	l.expect("kmsg")
+	l.seed(node...)
+	l.ends("kmsg")
+	require.Equal(t, `True TaskHung "message of a" @16m50s`, l.stands("Deadlock"))
+}

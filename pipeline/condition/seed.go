@@ -43,14 +43,15 @@ func (m *step) seed(in *Seed) {
 
 // ofThisBoot tells whether the Node's condition was written in the current boot:
 // the agent's own marker decides; without it, the Node's boot id and the
-// heartbeat do.
+// heartbeat do. One that is still to come was written before the wall clock was set
+// back: as a rule by a reboot.
 func (in *Seed) ofThisBoot(node *NodeCondition, now Now) bool {
 	if in.Marker != "" {
 		return in.Marker == now.Current.ID
 	}
 	const slack = 5 * time.Second
 	return (in.NodeBootID == "" || in.NodeBootID == now.Current.ID) &&
-		!node.heartbeat().Before(now.Current.Start.Add(-slack))
+		!node.heartbeat().Before(now.Current.Start.Add(-slack)) && !node.heartbeat().After(now.Wall.Add(slack))
 }
 
 // earlier maps a time of the Node to the newest boot before this one that had
@@ -107,7 +108,7 @@ func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *See
 		m.seedUnknown(t, ts, node, at)
 	case pipeline.StateOK:
 		if current && !node.LastTransitionTime.After(m.now.Wall) {
-			m.seedHealthy(t, ts, at)
+			m.seedHealthy(t, ts, node, at)
 		}
 	}
 	before := ts.Shown
@@ -260,7 +261,7 @@ func (m *step) seedUnknown(t *bookType, ts *TypeState, node *NodeCondition, at p
 
 // seedHealthy takes a healthy status of this boot for an ok of all checks, and
 // lets the lines up to it be told again before it ends what they activate.
-func (m *step) seedHealthy(t *bookType, ts *TypeState, at pipeline.Order) {
+func (m *step) seedHealthy(t *bookType, ts *TypeState, node *NodeCondition, at pipeline.Order) {
 	for _, level := range t.levels {
 		m.s.rule(level.ID).Spoken = true
 		for _, c := range ts.Causes.ofRule(level.ID) {
@@ -268,6 +269,9 @@ func (m *step) seedHealthy(t *bookType, ts *TypeState, at pipeline.Order) {
 				m.end(c, pipeline.Order{})
 			}
 		}
+	}
+	if !ts.Previous.Equal(wholeSecond(node.LastTransitionTime)) {
+		m.agePast(ts, at)
 	}
 	ts.Healed = &Healed{UpTo: at}
 	ts.Healed.Problem = m.s.wasProblem(ts)
@@ -368,6 +372,6 @@ func (m *step) patched(in *Patched) {
 		return
 	}
 	copied := *in
-	ts.Patched, ts.Taken = &copied, nil
+	ts.Patched, ts.Taken, ts.Claimed = &copied, nil, false
 	m.out.trace = traceChange
 }

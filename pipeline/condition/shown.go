@@ -183,6 +183,9 @@ func (m *step) show(t *bookType, ts *TypeState, why turn) {
 	statusChanged := shown.Status != old.Status
 	shown.LastTransitionTime = m.transitionTime(ts, shown.Status, why)
 	ts.Shown = shown
+	if statusChanged {
+		ts.Previous = old.LastTransitionTime
+	}
 	if shown == old && !why.activated {
 		return
 	}

@@ -320,6 +320,8 @@ func TestRule17WhichBootWroteTheNode(t *testing.T) {
 		"without it: a heartbeat of this boot":     {"", bootA, 900, true},
 		"just before the boot, clocks differ":      {"", bootA, -5, true},
 		"a heartbeat older than that":              {"", bootA, -6, false},
+		"a heartbeat just to come, clocks differ":  {"", bootA, 1005, true},
+		"one further to come: the clock went back": {"", bootA, 1006, false},
 		"the kubelet has not seen this boot yet":   {"", bootB, 900, false},
 		"the Node's boot id is not known":          {"", "", 900, true},
 		"nor is it, and the heartbeat is too old":  {"", "", -3600, false},

@@ -98,6 +98,7 @@ func isAnew(err error) bool {
 }
 
 func (p *Patcher) patch(ctx context.Context, c content) error {
+	p.options.Conditions.Claim(ctx, c.conditions)
 	now := p.options.Clock.Now().Wall
 	uid, err := p.options.API.PatchConditions(ctx, apiserver.Patch{
 		Node: p.options.Node, UID: p.uid, Conditions: c.conditions, Heartbeat: now, Delete: c.deletions,
