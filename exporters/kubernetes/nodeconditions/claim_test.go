@@ -91,6 +91,21 @@ func TestHandOverBeforeAClaimIsWritten(t *testing.T) {
 	})
 }
 
+// What happens meanwhile is told with the first patch.
+func TestTheFirstPatchIsOfTheTimeAfterTheClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		written := make(chan struct{})
+		l := newLab(t, c, func(l *lab) { l.write = until(written) })
+		l.settle()
+		l.match("hung")
+		require.Equal(t, []string{get}, c.all())
+		close(written)
+		synctest.Wait()
+		require.Equal(t, []string{get, hung}, c.all())
+	})
+}
+
 // until is a write that takes until something is closed.
 func until(written <-chan struct{}) func(context.Context) {
 	return func(ctx context.Context) {

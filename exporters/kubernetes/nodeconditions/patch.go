@@ -78,18 +78,24 @@ func (p *Patcher) tell(ctx context.Context) error {
 			return err
 		}
 	}
-	wanted := p.wanted()
-	if !p.config.Write || wanted.empty() {
+	if !p.config.Write || p.wanted().empty() {
 		return p.readAgain(ctx)
 	}
-	err := p.patch(ctx, wanted)
+	err := p.patch(ctx, p.claimed(ctx))
 	if !isAnew(err) {
 		return err
 	}
 	if err := p.readAgain(ctx); err != nil {
 		return err
 	}
-	return p.patch(ctx, p.wanted())
+	return p.patch(ctx, p.claimed(ctx))
+}
+
+// claimed is what the Node should be told now, once it is noted that the agent tells
+// it of these types. That may take a moment, in which things may change.
+func (p *Patcher) claimed(ctx context.Context) content {
+	p.options.Conditions.Claim(ctx, p.wanted().conditions)
+	return p.wanted()
 }
 
 // isAnew tells whether a patch met another Node than the one that was read.
@@ -98,7 +104,6 @@ func isAnew(err error) bool {
 }
 
 func (p *Patcher) patch(ctx context.Context, c content) error {
-	p.options.Conditions.Claim(ctx, c.conditions)
 	now := p.options.Clock.Now().Wall
 	uid, err := p.options.API.PatchConditions(ctx, apiserver.Patch{
 		Node: p.options.Node, UID: p.uid, Conditions: c.conditions, Heartbeat: now, Delete: c.deletions,
@@ -144,7 +149,7 @@ func (p *Patcher) Flush(ctx context.Context) error {
 	if p.uid == "" || p.lost || !p.pending() {
 		return nil
 	}
-	if err := p.patch(ctx, p.wanted()); err != nil {
+	if err := p.patch(ctx, p.claimed(ctx)); err != nil {
 		return fmt.Errorf("the Node was not told how the conditions stand at the end: %w", err)
 	}
 	return nil
