@@ -149,7 +149,10 @@ func (p *Patcher) Flush(ctx context.Context) error {
 	if p.uid == "" || p.lost || !p.pending() {
 		return nil
 	}
-	if err := p.patch(ctx, p.claimed(ctx)); err != nil {
+	// The time is short: what is claimed is written down with all else at the very end.
+	hurried, hurry := context.WithCancel(ctx)
+	hurry()
+	if err := p.patch(ctx, p.claimed(hurried)); err != nil {
 		return fmt.Errorf("the Node was not told how the conditions stand at the end: %w", err)
 	}
 	return nil
