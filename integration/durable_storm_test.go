@@ -154,7 +154,8 @@ func (st *storm) conditions(ctx context.Context, random *rand.Rand) error {
 				return err
 			}
 		}
-		if !st.waitShown(ctx, random, task) || !st.clearEpisode(ctx, random) {
+		lastLine := time.Now()
+		if !st.waitShown(ctx, random, task) || !waitSecond(ctx, lastLine) || !st.clearEpisode(ctx, random) {
 			return nil
 		}
 		if !between(ctx, random, 1200*time.Millisecond, 2*time.Second) { // Conditions have whole seconds
@@ -175,6 +176,22 @@ func (st *storm) waitShown(ctx context.Context, random *rand.Rand, task string) 
 		}
 	}
 	return false
+}
+
+// waitSecond waits for a second after that of a line. The Node has whole seconds: of
+// a line and a clear in one, an agent that was killed before it has written either
+// down cannot tell which was first, and shows the problem again.
+func waitSecond(ctx context.Context, line time.Time) bool {
+	const ahead = 500 * time.Millisecond // the stamps of lines may be
+	next := line.Add(ahead).Truncate(time.Second).Add(time.Second)
+	timer := time.NewTimer(time.Until(next))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // clearEpisode clears for the operator until it is answered.

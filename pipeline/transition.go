@@ -74,7 +74,8 @@ type Transition struct {
 	UID UID
 	// Kind tells what made it.
 	Kind TransitionKind
-	// Condition is the condition after it.
+	// Condition is the condition after it. Where what happened is past (in an earlier
+	// boot, or before a healthy status on the Node), it is as it stands now.
 	Condition Condition
 	// StatusChanged tells whether the status differs from the one before.
 	StatusChanged bool

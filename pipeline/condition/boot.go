@@ -16,7 +16,7 @@ func (m *step) advanceBoot() (advanced bool) {
 	}
 	m.s.Boot = BootSpan(m.now.Current)
 	for _, t := range m.book.types {
-		m.unpin(t, m.s.Types[t.Name]) // no line of the boot before comes any more
+		m.s.Types[t.Name].Pin = nil // no line of the boot before comes any more
 	}
 	m.carrySilences()
 	m.s.Latest = m.now.Boot

@@ -87,27 +87,11 @@ func (m *step) finishBacklog(uid pipeline.UID) {
 		m.finishHealed(t, ts)
 		m.dropConfirmed(ts)
 		m.endOthers(t, ts, turn{uid: uid, time: m.now.Wall, order: m.now.orderAt(m.now.Boot)})
-		m.unpin(t, ts)
+		ts.Pin = nil
 		if m.s.backlogOver() {
 			m.expire(t, ts, m.now.Boot, Key{})
 		}
 	}
-}
-
-// unpin lets the transition time go that the Node had, if lines have led to
-// another status than the Node's.
-func (m *step) unpin(t *bookType, ts *TypeState) {
-	pin := ts.Pin
-	ts.Pin = nil
-	if pin == nil || ts.Shown.Status == pin.Status || pin.Moved.Equal(ts.Shown.LastTransitionTime) {
-		return
-	}
-	ts.Shown.LastTransitionTime = pin.Moved
-	uid := pipeline.CauseUID("time", m.s.Boot.ID, pin.Moved.Format(time.RFC3339))
-	m.out.Changes = append(m.out.Changes, Change{Time: m.now.Wall, Transition: pipeline.Transition{
-		UID: pipeline.TransitionUID(uid, t.Name, ts.Shown.Status), Kind: pipeline.TransitionMessage,
-		Condition: ts.Shown, Source: ts.sourceOf(t),
-	}})
 }
 
 // dropConfirmed forgets what was read from the Node where lines older than the

@@ -34,7 +34,7 @@ func (m *step) matchEarlierBoot(rule *bookRule, ts *TypeState, in *Match, order 
 	}
 	if _, fires := m.hit(rule, own, order, in.Problem.UID); fires {
 		m.freeze(rule, own, &in.Occurrence, order)
-		m.tellOfEarlierBoot(rule.on, ts, own)
+		m.tellOfThePast(rule.on, ts, own)
 	}
 }
 
@@ -60,9 +60,9 @@ func (m *step) matchLatched(rule *bookRule, ts *TypeState, own *Cause, in *Match
 	m.activate(rule, ts, c, &in.Occurrence, order)
 }
 
-// tellOfEarlierBoot makes an Event as of an activation. The condition stands as
-// it did.
-func (m *step) tellOfEarlierBoot(t *bookType, ts *TypeState, c *Cause) {
+// tellOfThePast makes an Event as of an activation that is past. The condition stands
+// as it did.
+func (m *step) tellOfThePast(t *bookType, ts *TypeState, c *Cause) {
 	problem := t.status(pipeline.StateProblem)
 	m.out.Changes = append(m.out.Changes, Change{Time: c.Since, problem: true, Transition: pipeline.Transition{
 		UID:          pipeline.TransitionUID(c.UID, t.Name, problem),

@@ -23,7 +23,7 @@ func invariants(book *Book, before map[string]pipeline.Condition, s *State, out 
 		uids[c.UID] = true
 		old, known := shown[c.Condition.Type]
 		if known && !out.seeded { // the Node's own conditions are no transitions
-			if err := follows(old, c, now); err != nil {
+			if err := follows(old, c, s.Types[c.Condition.Type], now); err != nil {
 				return fmt.Errorf("%s: %w", describe(c), err)
 			}
 		}
@@ -37,7 +37,7 @@ func invariants(book *Book, before map[string]pipeline.Condition, s *State, out 
 	return standsRight(book, s)
 }
 
-func follows(old pipeline.Condition, c *Change, now Now) error {
+func follows(old pipeline.Condition, c *Change, ts *TypeState, now Now) error {
 	next := c.Condition
 	if c.StatusChanged != (old.Status != next.Status) {
 		return fmt.Errorf("says status changed: %t, from %s", c.StatusChanged, old.Status)
@@ -51,7 +51,8 @@ func follows(old pipeline.Condition, c *Change, now Now) error {
 	if next.LastTransitionTime != next.LastTransitionTime.Truncate(time.Second) {
 		return errors.New("its time is no whole second")
 	}
-	if c.StatusChanged && next.LastTransitionTime.Before(old.LastTransitionTime) && !old.LastTransitionTime.After(now.Wall) {
+	backToNode := ts.Pin != nil && next.Status == ts.Pin.Status
+	if c.StatusChanged && next.LastTransitionTime.Before(old.LastTransitionTime) && !old.LastTransitionTime.After(now.Wall) && !backToNode {
 		return fmt.Errorf("its time went back from %s", offset(old.LastTransitionTime))
 	}
 	return nil
@@ -64,8 +65,8 @@ func standsRight(book *Book, s *State) error {
 		problems, unknowns := map[string]bool{}, 0
 		reasons := map[string]bool{}
 		for key, c := range ts.Causes {
-			if key.Boot != "" {
-				continue
+			if key.Boot != "" || (c.Level == nil && ts.Healed != nil && s.within(c.Last, ts.Healed.UpTo)) {
+				continue // it had ended by the time of the Node's healthy status
 			}
 			switch c.State {
 			case pipeline.StateProblem:

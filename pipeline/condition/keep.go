@@ -181,7 +181,7 @@ func (s *Store) noteLine(out *Outcome) {
 type Summary struct {
 	// Conditions are by type.
 	Conditions []pipeline.Condition
-	// Owned are the types that the Node has from the agent.
+	// Owned are the types that the Node has, or may have, from the agent.
 	Owned []string
 	// Silences are those that had not been ended when it was written.
 	Silences []SilenceView
@@ -203,7 +203,7 @@ func Summarize(text []byte) (Summary, error) {
 	for _, name := range slices.Sorted(maps.Keys(k.State.Types)) {
 		if ts := k.State.Types[name]; ts != nil {
 			s.Conditions = append(s.Conditions, ts.Shown)
-			if ts.Patched != nil {
+			if ts.owned() {
 				s.Owned = append(s.Owned, name)
 			}
 		}

@@ -33,6 +33,7 @@ type keptEntry struct {
 	BacklogEnd    *BacklogEnd    `json:"backlog_end,omitempty"`
 	FirstVerdicts *FirstVerdicts `json:"first_verdicts,omitempty"`
 	SourceState   *SourceState   `json:"source_state,omitempty"`
+	Claim         *Claim         `json:"claim,omitempty"`
 	Patched       *Patched       `json:"patched,omitempty"`
 	Deleted       *Deleted       `json:"deleted,omitempty"`
 	Tick          *Tick          `json:"tick,omitempty"`
@@ -78,6 +79,8 @@ func newKeptEntry(in Input, now Now) keptEntry {
 		k.FirstVerdicts = in
 	case *SourceState:
 		k.SourceState = in
+	case *Claim:
+		k.Claim = in
 	case *Patched:
 		k.Patched = in
 	case *Deleted:
@@ -99,7 +102,7 @@ func (k *keptEntry) input() Input {
 		{k.OperatorClear != nil, k.OperatorClear}, {k.SilenceRule != nil, k.SilenceRule}, {k.UnsilenceRule != nil, k.UnsilenceRule},
 		{k.NewBoot != nil, k.NewBoot}, {k.Reload != nil, k.Reload}, {k.Restart != nil, k.Restart}, {k.Receivers != nil, k.Receivers},
 		{k.BacklogEnd != nil, k.BacklogEnd}, {k.FirstVerdicts != nil, k.FirstVerdicts}, {k.SourceState != nil, k.SourceState},
-		{k.Patched != nil, k.Patched}, {k.Deleted != nil, k.Deleted}, {k.Tick != nil, k.Tick},
+		{k.Claim != nil, k.Claim}, {k.Patched != nil, k.Patched}, {k.Deleted != nil, k.Deleted}, {k.Tick != nil, k.Tick},
 	} {
 		if in.is {
 			return in.in

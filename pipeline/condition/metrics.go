@@ -120,7 +120,7 @@ func (s *Store) gauges() map[gaugeSeries]int64 {
 func (s *State) shownIsReported(book *Book, ts *TypeState) bool {
 	var shown *Cause
 	for _, c := range ts.Causes {
-		if c.active() && c.State == pipeline.StateProblem && (shown == nil || s.later(c, shown)) {
+		if c.active() && !s.isPast(ts, c) && c.State == pipeline.StateProblem && (shown == nil || s.later(c, shown)) {
 			shown = c
 		}
 	}

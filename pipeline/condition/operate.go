@@ -26,40 +26,51 @@ func (s *Store) Silence(rule string, lasting time.Duration, requestID string) (S
 	if lasting < MinSilenceFor || lasting > MaxSilenceFor {
 		return SilenceView{}, fmt.Errorf("silence rule %q: %s is out of range: write %s to %s", rule, lasting, MinSilenceFor, MaxSilenceFor)
 	}
-	if err := s.order(rule, &SilenceRule{Rule: rule, For: lasting, RequestID: requestID}); err != nil {
+	_, now, err := s.order(rule, &SilenceRule{Rule: rule, For: lasting, RequestID: requestID})
+	if err == nil && now == nil {
+		err = ErrTooManySilences
+	}
+	if err != nil {
 		return SilenceView{}, fmt.Errorf("silence rule %q: %w", rule, err)
 	}
-	for _, view := range s.Silences() {
-		if view.Rule == rule {
-			return view, nil
-		}
-	}
-	return SilenceView{}, fmt.Errorf("silence rule %q: %w", rule, ErrTooManySilences)
+	return *now, nil
 }
 
 // Unsilence ends the silence of a rule, and tells whether there was one.
 func (s *Store) Unsilence(rule string) (silenced bool, err error) {
-	for _, view := range s.Silences() {
-		silenced = silenced || view.Rule == rule
-	}
-	if err := s.order(rule, &UnsilenceRule{Rule: rule}); err != nil {
+	before, _, err := s.order(rule, &UnsilenceRule{Rule: rule})
+	if err != nil {
 		return false, fmt.Errorf("unsilence rule %q: %w", rule, err)
 	}
-	return silenced, nil
+	return before != nil, nil
 }
 
-// order judges what an operator orders about a rule.
-func (s *Store) order(rule string, in Input) error {
+// order judges what an operator orders about a rule. It returns the rule's silence
+// just before and just after it; nil: there was none.
+func (s *Store) order(rule string, in Input) (before, after *SilenceView, err error) {
 	s.input.Lock()
 	defer s.input.Unlock()
 	if err := s.ready(); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if s.book.byRule[rule] == nil {
-		return ErrUnknownRule
+		return nil, nil, ErrUnknownRule
 	}
-	_, err := s.step(context.Background(), in, s.book, s.now())
-	return err
+	now := s.now()
+	before = s.silenceOf(rule, now)
+	_, err = s.step(context.Background(), in, s.book, now)
+	return before, s.silenceOf(rule, now), err
+}
+
+func (s *Store) silenceOf(rule string, now Now) *SilenceView {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, view := range s.state.silences(now) {
+		if view.Rule == rule {
+			return &view
+		}
+	}
+	return nil
 }
 
 // Silences returns the silences in force, by rule.

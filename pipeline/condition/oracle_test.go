@@ -20,6 +20,8 @@ type fact struct {
 	at       float64
 	down     float64 // of a boot: when the one before ended
 	uid      pipeline.UID
+	// unanswered is set for an order that a kill would undo.
+	unanswered bool
 	// conditionType is what an operator cleared.
 	conditionType string
 	// rules are those that a reload leaves.

@@ -148,7 +148,7 @@ func (s *Store) Views() []pipeline.ConditionView {
 func (s *State) activeCauses(t *bookType, ts *TypeState) []pipeline.ActiveCause {
 	var active []*Cause
 	for _, c := range ts.Causes {
-		if c.active() {
+		if c.active() && !s.isPast(ts, c) {
 			active = append(active, c)
 		}
 	}

@@ -42,14 +42,14 @@ func (m *step) reload() {
 	m.rearm()
 }
 
-// dropType forgets a type that is no longer declared. If the Node has it from
+// dropType forgets a type that is no longer declared. If the Node may have it from
 // us, it is to be deleted there.
 func (m *step) dropType(name string) {
 	ts := m.s.Types[name]
 	for _, c := range ts.Causes.sorted() {
 		m.remove(ts.Causes, c)
 	}
-	if ts.Patched != nil {
+	if ts.owned() {
 		m.s.Delete = append(m.s.Delete, name)
 	}
 	delete(m.s.Types, name)

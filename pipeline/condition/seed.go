@@ -43,14 +43,15 @@ func (m *step) seed(in *Seed) {
 
 // ofThisBoot tells whether the Node's condition was written in the current boot:
 // the agent's own marker decides; without it, the Node's boot id and the
-// heartbeat do.
+// heartbeat do. One that is still to come was written before the wall clock was set
+// back: as a rule by a reboot.
 func (in *Seed) ofThisBoot(node *NodeCondition, now Now) bool {
 	if in.Marker != "" {
 		return in.Marker == now.Current.ID
 	}
 	const slack = 5 * time.Second
 	return (in.NodeBootID == "" || in.NodeBootID == now.Current.ID) &&
-		!node.heartbeat().Before(now.Current.Start.Add(-slack))
+		!node.heartbeat().Before(now.Current.Start.Add(-slack)) && !node.heartbeat().After(now.Wall.Add(slack))
 }
 
 // earlier maps a time of the Node to the newest boot before this one that had
@@ -107,12 +108,13 @@ func (m *step) seedType(t *bookType, ts *TypeState, node *NodeCondition, in *See
 		m.seedUnknown(t, ts, node, at)
 	case pipeline.StateOK:
 		if current && !node.LastTransitionTime.After(m.now.Wall) {
-			m.seedHealthy(t, ts, at)
+			m.seedHealthy(t, ts, node, at)
 		}
 	}
+	before := ts.Shown
 	m.pin(t, ts, node, upTo)
 	if current {
-		m.showNode(t, ts, upTo)
+		m.showNode(t, ts, before, upTo)
 	}
 	return current
 }
@@ -124,8 +126,8 @@ func (m *step) past(wall time.Time) pipeline.Order {
 	return order
 }
 
-// pin takes the Node's transition time, and keeps it while lines are re-read
-// that the Node's status stands for already.
+// pin takes the Node's transition time. While lines are re-read that the Node's
+// status stands for already, that status has no other time.
 func (m *step) pin(t *bookType, ts *TypeState, node *NodeCondition, upTo pipeline.Order) {
 	since := wholeSecond(node.LastTransitionTime)
 	ts.Taken = &Patched{
@@ -138,11 +140,16 @@ func (m *step) pin(t *bookType, ts *TypeState, node *NodeCondition, upTo pipelin
 	}
 }
 
-// showNode shows where the state says something else than the Node.
-func (m *step) showNode(t *bookType, ts *TypeState, upTo pipeline.Order) {
+// showNode shows where the state says something else than the Node. Where that was
+// so before, and since a later time than the Node tells, it still is.
+func (m *step) showNode(t *bookType, ts *TypeState, before pipeline.Condition, upTo pipeline.Order) {
+	since := m.s.Started.Wall
+	if before.Status == m.condition(t, ts).Status && !before.LastTransitionTime.Before(ts.Pin.Moved) {
+		since = before.LastTransitionTime
+	}
 	m.show(t, ts, turn{
 		uid:  pipeline.CauseUID("node", m.s.Boot.ID, ts.Pin.Moved.Format(time.RFC3339)),
-		time: m.s.Started.Wall, order: upTo, silent: true,
+		time: since, order: upTo, silent: true,
 	})
 }
 
@@ -232,7 +239,8 @@ func (m *step) buried(ts *TypeState, key Key, at pipeline.Order) bool {
 		return m.s.within(at, cleared) && (ended || m.s.within(latest, cleared))
 	}
 	rs := m.s.Rules[key.Rule]
-	return covers(ts.ClearedUpTo) || (rs != nil && covers(rs.Cleared)) || (c != nil && covers(c.Cleared))
+	wasOK := c != nil && c.Level != nil && c.State == pipeline.StateOK && covers(pipeline.Order{Boot: c.Level.Start})
+	return wasOK || covers(ts.ClearedUpTo) || (rs != nil && covers(rs.Cleared)) || (c != nil && covers(c.Cleared))
 }
 
 // seedUnknown makes an unknown cause, but not of a check that had never spoken:
@@ -253,7 +261,7 @@ func (m *step) seedUnknown(t *bookType, ts *TypeState, node *NodeCondition, at p
 
 // seedHealthy takes a healthy status of this boot for an ok of all checks, and
 // lets the lines up to it be told again before it ends what they activate.
-func (m *step) seedHealthy(t *bookType, ts *TypeState, at pipeline.Order) {
+func (m *step) seedHealthy(t *bookType, ts *TypeState, node *NodeCondition, at pipeline.Order) {
 	for _, level := range t.levels {
 		m.s.rule(level.ID).Spoken = true
 		for _, c := range ts.Causes.ofRule(level.ID) {
@@ -262,7 +270,11 @@ func (m *step) seedHealthy(t *bookType, ts *TypeState, at pipeline.Order) {
 			}
 		}
 	}
+	if !ts.Previous.Equal(wholeSecond(node.LastTransitionTime)) {
+		m.agePast(ts, at)
+	}
 	ts.Healed = &Healed{UpTo: at}
+	ts.Healed.Problem = m.s.wasProblem(ts)
 }
 
 // explain finds the rule that has the Node's reason, and the instance whose
@@ -360,6 +372,6 @@ func (m *step) patched(in *Patched) {
 		return
 	}
 	copied := *in
-	ts.Patched, ts.Taken = &copied, nil
+	ts.Patched, ts.Taken, ts.Claimed = &copied, nil, false
 	m.out.trace = traceChange
 }

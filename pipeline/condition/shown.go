@@ -26,7 +26,7 @@ type standing struct {
 func (m *step) assess(t *bookType, ts *TypeState) standing {
 	problem, unknown := standing{state: pipeline.StateProblem}, standing{state: pipeline.StateUnknown}
 	for key, c := range ts.Causes {
-		if !c.active() {
+		if !c.active() || m.s.isPast(ts, c) {
 			continue
 		}
 		held := &problem
@@ -169,6 +169,9 @@ func (m *step) show(t *bookType, ts *TypeState, why turn) {
 		m.keepTurn(t, ts, why)
 		return
 	}
+	if ts.Healed != nil {
+		why.activated = !m.showPast(t, ts, why) && why.activated
+	}
 	old := ts.Shown
 	if why.activated {
 		ts.Removed = ""
@@ -180,6 +183,9 @@ func (m *step) show(t *bookType, ts *TypeState, why turn) {
 	statusChanged := shown.Status != old.Status
 	shown.LastTransitionTime = m.transitionTime(ts, shown.Status, why)
 	ts.Shown = shown
+	if statusChanged {
+		ts.Previous = old.LastTransitionTime
+	}
 	if shown == old && !why.activated {
 		return
 	}
@@ -255,25 +261,20 @@ func (ts *TypeState) sourceOf(t *bookType) string {
 // transitionTime moves with the status alone: to the input's time, not before
 // the previous one and not after now. If the wall clock was stepped back behind
 // the previous one, it is now. While the lines are re-read that the Node's
-// status already stands for, it stays the Node's.
+// status already stands for, the time of that status stays the Node's.
 func (m *step) transitionTime(ts *TypeState, status pipeline.ConditionStatus, why turn) time.Time {
 	previous := ts.Shown.LastTransitionTime
 	if status == ts.Shown.Status {
 		return previous
 	}
-	if ts.Pin == nil {
-		return clampTime(why.time, previous, m.now.Wall)
+	if pin := ts.Pin; pin != nil {
+		if why.order == (pipeline.Order{}) || m.s.compare(why.order, pin.UpTo) > 0 {
+			ts.Pin = nil
+		} else if status == pin.Status {
+			return pin.Moved
+		}
 	}
-	if ts.Shown.Status != ts.Pin.Status {
-		previous = ts.Pin.Moved
-	}
-	moved := clampTime(why.time, previous, m.now.Wall)
-	if why.order != (pipeline.Order{}) && m.s.compare(why.order, ts.Pin.UpTo) <= 0 {
-		ts.Pin.Moved = moved
-		return ts.Shown.LastTransitionTime
-	}
-	ts.Pin = nil
-	return moved
+	return clampTime(why.time, previous, m.now.Wall)
 }
 
 func clampTime(t, from, now time.Time) time.Time {

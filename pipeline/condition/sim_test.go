@@ -51,6 +51,7 @@ type world struct {
 	hushed    bool  // a line was silenced in this boot
 	renamed   bool  // rules were, in this boot
 	broken    error // of writing the state
+	story     story
 
 	// The agent.
 	s        *State
@@ -170,6 +171,12 @@ func (w *world) apply(o op) error {
 		}
 		w.unsure[o.rule], w.blind[o.rule] = false, false
 		w.save() // answered after its state write
+	case "clear unanswered":
+		w.facts = append(w.facts, fact{kind: "clear", conditionType: o.rule, at: w.abs, unanswered: true})
+		w.cleared[o.rule] = true
+		if err := w.input(&OperatorClear{Type: o.rule, RequestID: fmt.Sprint(w.abs)}); err != nil {
+			return err
+		}
 	case "pass":
 		w.abs += o.s
 		return w.input(&Tick{})
@@ -204,7 +211,9 @@ func (w *world) apply(o op) error {
 		}
 		w.save()
 	case "patch":
-		return w.patch()
+		return w.patch(true)
+	case "patch unanswered":
+		return w.patch(false)
 	case "deliver":
 		w.deliver()
 	case "upgrade", "upgrade late":
@@ -294,7 +303,7 @@ func (w *world) verdict(check string) error {
 	}
 	start, rule := w.now().Boot, w.called(check)
 	uid := pipeline.VerdictUID("node-1", w.bootID(), rule.ID, "", start)
-	w.facts = append(w.facts, fact{kind: "verdict", rule: check, state: state, at: w.abs, uid: uid})
+	w.facts = append(w.facts, fact{kind: "verdict", rule: check, state: state, at: w.abs, uid: uid, unanswered: w.story.on})
 	if err := w.input(&Verdict{Occurrence{
 		Order: pipeline.Order{Boot: pipeline.BootTime{ID: w.bootID(), At: start}}, Time: w.now().Wall,
 		Problem: &pipeline.Problem{
@@ -315,7 +324,7 @@ func (w *world) tellEagerly() error {
 }
 
 func (w *world) tellNode() error {
-	if err := w.patch(); err != nil {
+	if err := w.patch(true); err != nil {
 		return err
 	}
 	w.deliver()
@@ -331,13 +340,14 @@ func (w *world) input(in Input) error {
 	if err := errors.Join(invariants(w.book, before, w.s, out, now), w.shadow.check(w.book, in, now, w.s, out)); err != nil {
 		return err
 	}
+	w.remember()
 	if w.journal != nil {
 		w.journal.Note(in, w.book, now, &out)
 		w.twinSent = append(w.twinSent, eventsOf(w.twin.Step(w.book, in, now))...)
 		return nil
 	}
 	w.outbox = append(w.outbox, eventsOf(out)...)
-	return nil
+	return w.checkTold(w.s, &out)
 }
 
 func eventsOf(out Outcome) []pipeline.UID {
@@ -351,6 +361,7 @@ func eventsOf(out Outcome) []pipeline.UID {
 }
 
 func (w *world) save() {
+	w.answer()
 	now := kept{State: w.s.Clone()}
 	w.saved = &cut{read: w.read, outbox: append([]pipeline.UID(nil), w.outbox...)}
 	if w.journal != nil {
@@ -364,16 +375,20 @@ func (w *world) save() {
 	w.saved.text = text
 }
 
-// patch tells the Node, if that is allowed yet.
-func (w *world) patch() error {
+// patch tells the Node, if that is allowed yet. The agent may not hear that it has.
+func (w *world) patch(answered bool) error {
 	if w.journal != nil || !w.s.Settled() {
 		return nil
 	}
+	w.answer()
 	for _, t := range w.book.types {
 		c := w.s.Types[t.Name].Shown
 		w.node[t.Name] = NodeCondition{
 			Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message,
 			LastTransitionTime: c.LastTransitionTime, LastHeartbeatTime: wholeSecond(w.now().Wall),
+		}
+		if !answered {
+			continue
 		}
 		if err := w.input(&Patched{
 			Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, LastTransitionTime: c.LastTransitionTime,
@@ -381,7 +396,9 @@ func (w *world) patch() error {
 			return err
 		}
 	}
-	w.marker = w.bootID()
+	if answered {
+		w.marker = w.bootID()
+	}
 	w.wallMoved = w.wallMoved && w.movedIn == w.boots
 	return nil
 }
@@ -408,6 +425,7 @@ func (w *world) reboot() {
 // without any: state, Node, backlog, checks, in that order.
 func (w *world) restart(withState, late bool) error {
 	w.judgeLoss(withState)
+	w.forgetOrders()
 	w.journal = nil
 	if withState && w.saved != nil {
 		resumed := w.saved.resume("node-1")
@@ -551,6 +569,9 @@ func (w *world) lateSeed() error {
 		return fmt.Errorf("late and early differ:\n%s\n%s", late, early)
 	}
 	w.s, w.journal = s, nil
+	if err := w.checkTold(s, &out); err != nil {
+		return fmt.Errorf("told late: %w", err)
+	}
 	w.outbox = append(w.outbox, eventsOf(out)...)
 	if w.saved != nil && w.saved.twin != nil {
 		w.save() // before the Node is told anything: it would be another then

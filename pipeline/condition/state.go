@@ -71,6 +71,8 @@ type BootSpan struct {
 type TypeState struct {
 	// Shown is the condition as it was shown last.
 	Shown pipeline.Condition `json:"shown"`
+	// Previous is the transition time of the status before the shown one.
+	Previous time.Time `json:"previous,omitzero"`
 	// Causes are all causes that were ever active and not forgotten since.
 	Causes Causes `json:"causes,omitempty"`
 	// ClearedUpTo is the order up to which an operator, or a healthy status on
@@ -88,8 +90,11 @@ type TypeState struct {
 	// Healed is set while lines up to a healthy status on the Node are replayed.
 	Healed *Healed `json:"healed,omitempty"`
 	// Patched is the last PATCH that the Node accepted; nil: the agent does not
-	// own the type.
+	// know that it owns the type.
 	Patched *Patched `json:"patched,omitempty"`
+	// Claimed is set from just before the first PATCH until it is known to be
+	// accepted: the agent may own the type.
+	Claimed bool `json:"claimed,omitempty"`
 	// Taken is what the Node said at the last start, until it accepts a PATCH.
 	Taken *Patched `json:"taken,omitempty"`
 	// Update is the message that waits for its minute.
@@ -102,8 +107,7 @@ type TypeState struct {
 type Pin struct {
 	Status pipeline.ConditionStatus `json:"status"`
 	UpTo   pipeline.Order           `json:"up_to"`
-	// Moved is the transition time that holds if the status is another one when
-	// the backlog is over.
+	// Moved is when the Node's status moved: the time whenever the status is that one.
 	Moved time.Time `json:"moved"`
 }
 
@@ -112,6 +116,8 @@ type Healed struct {
 	UpTo pipeline.Order `json:"up_to"`
 	// Passed are the receivers that have told of something later.
 	Passed map[string]bool `json:"passed,omitempty"`
+	// Problem tells whether the type was a problem then, as far as it was replayed.
+	Problem bool `json:"problem,omitempty"`
 }
 
 // Update is a changed message of an active cause.

@@ -62,6 +62,8 @@ func (s *State) Step(book *Book, in Input, now Now) Outcome {
 		m.sourceState(in)
 	case *Seed:
 		m.seed(in)
+	case *Claim:
+		m.claim(in)
 	case *Patched:
 		m.patched(in)
 	case *Deleted:

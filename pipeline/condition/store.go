@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 )
@@ -74,6 +75,8 @@ type Store struct {
 	// journalKept is set once a journal may have been written down; unwritten while
 	// the state after it is not.
 	journalKept, unwritten bool
+	// claimUnwritten is set while a [Claim] is not written down.
+	claimUnwritten atomic.Bool
 	// wentOn is set once what has changed while the agent was away is judged;
 	// starting until then, where something was kept.
 	wentOn, starting bool
@@ -278,13 +281,17 @@ func (s *Store) settle() {
 // verdicts are in. Nothing is patched before.
 func (s *Store) Settled() <-chan struct{} { return s.settled }
 
-// Seed gives the store what the Node says of its conditions, early or late. It
-// is called once.
+// Seed gives the store what the Node says of its conditions, early or late. If ctx
+// ends it, [Store.Resettle] goes on.
 func (s *Store) Seed(ctx context.Context, seed Seed) error {
 	err := s.takeSeed(ctx, seed)
 	s.writeAfterSeed(ctx)
 	return err
 }
+
+// Resettle goes on with a [Store.Seed] that was cut short after it had taken what the
+// Node says: nothing is patched before.
+func (s *Store) Resettle(ctx context.Context) { s.writeAfterSeed(ctx) }
 
 // writeAfterSeed has the state written down in which the Node is known, before the
 // Node is told anything, if one had been written in which it was not: an agent that
@@ -298,6 +305,9 @@ func (s *Store) writeAfterSeed(ctx context.Context) {
 		return
 	}
 	s.options.Sync(ctx)
+	if ctx.Err() != nil {
+		return // whoever takes the place of who was told to end goes on with it
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unwritten = false

@@ -90,8 +90,11 @@ func (m *step) expire(t *bookType, ts *TypeState, by time.Duration, matched Key)
 	var over []ending
 	for _, c := range ts.Causes {
 		due, runs := m.runsOutAt(c)
-		if c.Key == matched {
+		switch {
+		case c.Key == matched:
 			due, runs = m.ranOutAt(c)
+		case c.FromNode && c.Rule == matched.Rule && c.Instance == matched.Instance:
+			continue // the match arms its timer anew, or takes its place
 		}
 		if runs && due <= by {
 			over = append(over, ending{c, due})

@@ -243,5 +243,5 @@ func TestALateSeedWaitsForTheReceiversOfALaterLife(t *testing.T) {
 		Type: "Deadlock", Status: pipeline.ConditionFalse, Reason: "NoDeadlock", Message: "none", LastTransitionTime: at, LastHeartbeatTime: at,
 	}}}))
 	require.Equal(t, pipeline.ConditionFalse, next.Conditions()[0].Status)
-	require.Contains(t, next.transitions(), "activation Deadlock=True repeated", "its line makes its Event all the same")
+	require.Contains(t, next.transitions(), "activation Deadlock=False repeated", "its line makes its Event all the same")
 }

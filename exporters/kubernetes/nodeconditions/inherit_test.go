@@ -3,8 +3,6 @@ package nodeconditions_test
 import (
 	"context"
 	"path/filepath"
-	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/nodeconditions"
-	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
 )
 
@@ -191,49 +188,11 @@ func TestTypesNoLongerDeclaredMayStay(t *testing.T) {
 	})
 }
 
-// lateDrop is a store that learns of a type only by its patch that it is on the Node
-// and no longer declared.
-type lateDrop struct {
-	*condition.Store
-
-	mu      sync.Mutex
-	dropped []string
-}
-
-func (s *lateDrop) NotePatched(c pipeline.Condition) {
-	s.Store.NotePatched(c)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, now := range s.Store.Conditions() {
-		if now.Type == c.Type {
-			return
-		}
-	}
-	s.dropped = append(s.dropped, c.Type)
-}
-
-func (s *lateDrop) Deletions() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := append(s.Store.Deletions(), s.dropped...)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-func (s *lateDrop) NoteDeleted(name string) {
-	s.mu.Lock()
-	s.dropped = nil
-	s.mu.Unlock()
-	s.Store.NoteDeleted(name)
-}
-
 // A reload drops a type while the first patch that brings it is under way.
 func TestTypeDroppedInTheMiddleOfItsFirstPatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster()
-		drop := &lateDrop{}
-		l := newLab(t, c, func(l *lab) { l.options.Conditions = drop })
-		drop.Store = l.Store
+		l := newLab(t, c)
 		answered := make(chan struct{})
 		c.answer(func(_ context.Context, request string) error {
 			if request == healthy {
@@ -245,14 +204,14 @@ func TestTypeDroppedInTheMiddleOfItsFirstPatch(t *testing.T) {
 		fewer := storeConfig()
 		fewer.Types, fewer.Rules = fewer.Types[:2], fewer.Rules[:2]
 		require.NoError(t, l.Configure(fewer))
-		require.Empty(t, drop.Deletions(), "nobody knows yet that the Node has it")
+		require.Equal(t, []string{"Slow"}, l.Deletions(), "the Node may have it by now")
 		close(answered)
 		synctest.Wait()
 		require.NotEmpty(t, c.shown("Slow"))
-		require.Equal(t, []string{"Slow"}, drop.Deletions())
+		require.Equal(t, []string{"Slow"}, l.Deletions())
 		pass(time.Second)
 		require.Equal(t, "PATCH node-1 Deadlock=False -Slow", c.all()[len(c.all())-1], "it needs no word, and waits for no heartbeat")
 		require.Empty(t, c.shown("Slow"))
-		require.Empty(t, drop.Deletions())
+		require.Empty(t, l.Deletions())
 	})
 }

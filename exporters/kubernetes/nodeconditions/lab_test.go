@@ -31,6 +31,8 @@ type cluster struct {
 	mu sync.Mutex
 	// before is called for each request; its error is the answer.
 	before func(ctx context.Context, request string) error
+	// deaf: the answers to patches are lost.
+	deaf bool
 	// uid is the Node's; empty: there is none.
 	uid    string
 	bootID string
@@ -104,7 +106,10 @@ func (c *cluster) PatchConditions(ctx context.Context, patch apiserver.Patch) (s
 	for _, name := range patch.Delete {
 		c.remove(name)
 	}
-	if c.answerUID != "" {
+	switch {
+	case c.deaf:
+		return "", apiError(apiserver.Unreachable, 0)
+	case c.answerUID != "":
 		return c.answerUID, nil
 	}
 	return c.uid, nil
@@ -248,11 +253,16 @@ type lab struct {
 	options nodeconditions.Options
 	clock   *bubbleClock
 	boot    pipeline.Boot
-	logs    *pipelinetest.Output
-	lines   uint64
-	cancel  context.CancelFunc
-	ended   chan struct{}
-	stopped bool
+	// declared is what the store judges by, kept what it goes on from, and write what
+	// writes it down; they may be nil.
+	declared *condition.Config
+	kept     []byte
+	write    func(ctx context.Context)
+	logs     *pipelinetest.Output
+	lines    uint64
+	cancel   context.CancelFunc
+	ended    chan struct{}
+	stopped  bool
 
 	noted struct {
 		sync.Mutex
@@ -272,8 +282,9 @@ func newLab(t *testing.T, c *cluster, change ...func(*lab)) *lab {
 	t.Helper()
 	l := &lab{
 		t: t, cluster: c, clock: &bubbleClock{start: c.start}, logs: &pipelinetest.Output{}, ended: make(chan struct{}),
-		boot:   pipeline.Boot{ID: pipelinetest.BootID, Start: c.start.Add(-time.Hour)},
-		config: nodeconditions.Config{Write: true, WaitInterval: 5 * time.Second, WaitTimeout: 5 * time.Minute, HeartbeatPeriod: 5 * time.Minute},
+		declared: storeConfig(),
+		boot:     pipeline.Boot{ID: pipelinetest.BootID, Start: c.start.Add(-time.Hour)},
+		config:   nodeconditions.Config{Write: true, WaitInterval: 5 * time.Second, WaitTimeout: 5 * time.Minute, HeartbeatPeriod: 5 * time.Minute},
 	}
 	logger := slog.New(slog.NewTextHandler(l.logs, nil))
 	l.options = nodeconditions.Options{
@@ -285,9 +296,12 @@ func newLab(t *testing.T, c *cluster, change ...func(*lab)) *lab {
 	}
 	l.options.Boot = l.boot
 	l.Store = condition.NewStore(condition.Options{
-		Clock: l.clock, Boot: l.boot, Node: "node-1", Logger: logger, ExpectSeed: l.config.Write,
+		Clock: l.clock, Boot: l.boot, Node: "node-1", Logger: logger, ExpectSeed: l.config.Write, Sync: l.write,
 	})
-	require.NoError(t, l.Configure(storeConfig()))
+	if l.kept != nil {
+		require.NoError(t, l.Resume(l.kept))
+	}
+	require.NoError(t, l.Configure(l.declared))
 	if l.options.Conditions == nil {
 		l.options.Conditions = l
 	}

@@ -19,9 +19,11 @@ import (
 // do. All are safe for concurrent use.
 type Conditions interface {
 	Seed(ctx context.Context, seed condition.Seed) error
+	Resettle(ctx context.Context)
 	Settled() <-chan struct{}
 	Conditions() []pipeline.Condition
 	Deletions() []string
+	Claim(ctx context.Context, conditions []pipeline.Condition)
 	NotePatched(c pipeline.Condition)
 	NoteDeleted(conditionType string)
 }
@@ -162,6 +164,9 @@ func (p *Patcher) Close() { p.metrics.hide() }
 // this one has done so. It returns false when ctx has ended first.
 func (p *Patcher) begin(ctx context.Context) bool {
 	if p.uid != "" {
+		if p.config.Write {
+			p.options.Conditions.Resettle(ctx)
+		}
 		p.options.NodeSeen(p.uid)
 		return true
 	}

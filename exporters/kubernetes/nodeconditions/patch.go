@@ -78,18 +78,24 @@ func (p *Patcher) tell(ctx context.Context) error {
 			return err
 		}
 	}
-	wanted := p.wanted()
-	if !p.config.Write || wanted.empty() {
+	if !p.config.Write || p.wanted().empty() {
 		return p.readAgain(ctx)
 	}
-	err := p.patch(ctx, wanted)
+	err := p.patch(ctx, p.claimed(ctx))
 	if !isAnew(err) {
 		return err
 	}
 	if err := p.readAgain(ctx); err != nil {
 		return err
 	}
-	return p.patch(ctx, p.wanted())
+	return p.patch(ctx, p.claimed(ctx))
+}
+
+// claimed is what the Node should be told now, once it is noted that the agent tells
+// it of these types. That may take a moment, in which things may change.
+func (p *Patcher) claimed(ctx context.Context) content {
+	p.options.Conditions.Claim(ctx, p.wanted().conditions)
+	return p.wanted()
 }
 
 // isAnew tells whether a patch met another Node than the one that was read.
@@ -143,7 +149,10 @@ func (p *Patcher) Flush(ctx context.Context) error {
 	if p.uid == "" || p.lost || !p.pending() {
 		return nil
 	}
-	if err := p.patch(ctx, p.wanted()); err != nil {
+	// The time is short: what is claimed is written down with all else at the very end.
+	hurried, hurry := context.WithCancel(ctx)
+	hurry()
+	if err := p.patch(ctx, p.claimed(hurried)); err != nil {
 		return fmt.Errorf("the Node was not told how the conditions stand at the end: %w", err)
 	}
 	return nil
