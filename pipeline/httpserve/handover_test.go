@@ -70,13 +70,14 @@ func TestNobodyIsRefusedAtManyHandOvers(t *testing.T) {
 	var asking sync.WaitGroup
 	asking.Go(func() {
 		for ctx.Err() == nil {
-			connection, err := (&net.Dialer{Timeout: 20 * time.Second}).DialContext(t.Context(), "tcp", endpoint)
-			if err != nil {
+			connection, err := (&net.Dialer{Timeout: 20 * time.Second}).DialContext(ctx, "tcp", endpoint)
+			switch {
+			case err == nil:
+				taken.Add(1)
+				_ = connection.Close()
+			case ctx.Err() == nil:
 				refused.Add(1)
-				continue
 			}
-			taken.Add(1)
-			_ = connection.Close()
 		}
 	})
 	const enough = 100
