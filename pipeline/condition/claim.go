@@ -32,7 +32,7 @@ func (m *step) claim(in *Claim) {
 func (s *Store) Claim(ctx context.Context, conditions []pipeline.Condition) {
 	if types := s.unclaimed(conditions); len(types) > 0 {
 		s.claimUnwritten.Store(true)
-		s.tell(&Claim{Types: types})
+		s.tell(&Claim{Types: types}) //nolint:contextcheck // the state changes for good
 	}
 	if s.options.Sync == nil || !s.claimUnwritten.Load() {
 		return
