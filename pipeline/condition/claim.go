@@ -8,7 +8,9 @@ import (
 
 // Claim tells that types are about to be written to the Node. From now on they may
 // stand there because of the agent, though it may never hear that they do.
-type Claim struct{ Types []string }
+type Claim struct {
+	Types []string `json:"types"`
+}
 
 func (*Claim) input() {}
 
