@@ -110,6 +110,7 @@ func TestFaults(t *testing.T) {
 		require.Empty(t, problems(sink.Records()))
 
 		// A backend's module has been loaded meanwhile.
+		m.write("mce-erst-9", "x", crash)
 		m.write("dmesg-erst-1", panicDump, crash)
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -118,6 +119,7 @@ func TestFaults(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		require.Len(t, problems(sink.Records()), 2)
+		require.Equal(t, map[string]int64{"unknown_type": 1}, m.counts("otelnpd.pstore.skipped_files"), "once, though it looked thrice")
 		shutdown(t, receiver)
 	})
 }

@@ -471,3 +471,35 @@ func TestMessageIsBounded(t *testing.T) {
 	require.Contains(t, message, "Z\n…\nline 2")
 	require.Contains(t, message, `line 299 \x1b[31m\xff é`)
 }
+
+// TestDumpsOfTwoBoots: each boot counts its dumps anew.
+func TestDumpsOfTwoBoots(t *testing.T) {
+	m := newMachine(t)
+	m.write("dmesg-erst-2", "Panic#1 Part2\n<4>[ 5000.000000] the boot before, of which part 1 is gone\n", crash.Add(-time.Hour))
+	m.write("dmesg-erst-7", "Panic#1 Part1\n<0>[ 1000.000000] Kernel panic - not syncing: x\n", crash)
+	told := problems(m.run())
+	require.Len(t, told, 2)
+	require.NotContains(t, told[1].Message, "the boot before")
+}
+
+// TestAnOopsIsNoEnd: the console tells what came after it.
+func TestAnOopsIsNoEnd(t *testing.T) {
+	m := newMachine(t)
+	m.write("dmesg-ramoops-0", "Oops#1 Part1\n<4>[ 1000.000000] Oops: 0000\n", crash)
+	m.write("console-ramoops-0", "[ 1000.000000] Oops: 0000\n[ 2000.000000] mmc0: Timeout waiting\n", bootStart.Add(time.Second))
+	told := problems(m.run())
+	require.Len(t, told, 2)
+	require.Equal(t, "EarlierBootReset", told[1].Reason)
+}
+
+// TestKeptBoots: the one that runs is kept once, and few before it.
+func TestKeptBoots(t *testing.T) {
+	m := newMachine(t)
+	for i := range 8 {
+		m.boot(fmt.Sprintf("boot-%d", i), bootStart.Add(time.Duration(i)*time.Hour))
+		m.run()
+		m.run()
+	}
+	require.Equal(t, 5, strings.Count(string(m.kept), `"id"`))
+	require.Equal(t, 1, strings.Count(string(m.kept), `"boot-7"`))
+}
