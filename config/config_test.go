@@ -223,7 +223,7 @@ func TestDefaultIsReadAsWritten(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, parsed.Warnings)
 	require.Equal(t, config.DefaultService(), parsed.Service)
-	require.Len(t, parsed.Graph.Receivers, 1)
+	require.Len(t, parsed.Graph.Receivers, 2)
 	require.Len(t, parsed.Graph.Processors, 3)
 	require.Len(t, parsed.Graph.Exporters, 3)
 

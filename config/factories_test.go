@@ -144,5 +144,6 @@ func (c *rulesConfig) Warnings() []error {
 func defaultFactories() pipeline.Factories {
 	f := factories()
 	f.Exporters["status"] = f.Exporters["prometheus"]
+	f.Receivers["pstore"] = pipeline.ReceiverFactory{Type: "pstore", DefaultConfig: func() pipeline.Config { return &plainConfig{} }}
 	return f
 }

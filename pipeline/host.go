@@ -18,7 +18,7 @@ type Host struct {
 	Root string `yaml:"root"`
 	// Proc is where it sees the host's /proc.
 	Proc string `yaml:"proc"`
-	// Sys is where it sees the host's /sys; no component of this version reads it.
+	// Sys is where it sees the host's /sys; the pstore receiver reads fs/pstore there.
 	Sys string `yaml:"sys"`
 	// Run is where it sees the host's /run; the kubernetes exporter keeps
 	// otelnpd/reported-boot there.

@@ -43,6 +43,10 @@ type Keeping struct {
 	OnMoved func()
 	// IsDurable tells whether what is kept outlives the process; nil: it does not.
 	IsDurable func() bool
+	// Sync returns once all that is kept at the moment of the call is on disk, or with
+	// the reason why it is not, or ctx's; nil: nothing outlives the process. It waits
+	// for batches in flight: nobody calls it from within one.
+	Sync func(ctx context.Context) error
 }
 
 // Durable tells whether what is kept outlives the process. What cannot be delivered

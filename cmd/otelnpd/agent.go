@@ -105,7 +105,7 @@ func newAgent(options agentOptions) (*agent, error) {
 		return nil, err
 	}
 	a.graph.Store(graph)
-	a.statuses = newStatusWatch(a.board, a.logger, a.store.SourceDegraded)
+	a.statuses = newStatusWatch(a.board, a.logger, a.sourceDegraded)
 	return a, nil
 }
 
@@ -241,7 +241,7 @@ func (a *agent) checkRights() error {
 	}
 	var errs []error
 	for _, status := range a.board.All() {
-		if status.Kind != pipeline.KindReceiver {
+		if status.Kind != pipeline.KindReceiver || !tellsOfThisBoot(status.ID) {
 			continue
 		}
 		if status.State != pipeline.ComponentDegraded || !errors.Is(status.Err, fs.ErrPermission) {

@@ -85,6 +85,7 @@ func (a *agent) keeping() pipeline.Keeping {
 		OnChanged: func() { a.writer.Load().Changed() },
 		OnMoved:   func() { a.writer.Load().Moved() },
 		IsDurable: func() bool { return a.writer.Load() != nil },
+		Sync:      func(ctx context.Context) error { return a.writer.Load().Sync(ctx) },
 	}
 }
 

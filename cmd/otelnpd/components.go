@@ -15,6 +15,7 @@ import (
 	"github.com/otelnpd/otelnpd/processors/dedupe"
 	"github.com/otelnpd/otelnpd/processors/rules"
 	"github.com/otelnpd/otelnpd/receivers/kmsg"
+	"github.com/otelnpd/otelnpd/receivers/pstore"
 	"github.com/otelnpd/otelnpd/receivers/unavailable"
 )
 
@@ -31,7 +32,7 @@ type shared struct {
 // factories is the one list of what is built in.
 func factories(s shared) pipeline.Factories {
 	return pipeline.Factories{
-		Receivers: byType(receiverType, kmsg.NewFactory(s.kmsg), unavailable.NewFactory()),
+		Receivers: byType(receiverType, kmsg.NewFactory(s.kmsg), pstore.NewFactory(), unavailable.NewFactory()),
 		Processors: byType(processorType,
 			dedupe.NewFactory(),
 			rules.NewFactory(packs.FS),

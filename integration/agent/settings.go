@@ -36,6 +36,11 @@ type Settings struct {
 	// Conditions are the top-level key conditions, and Rules more keys of the
 	// processor rules, in YAML flow style.
 	Conditions, Rules string
+	// Pstore are the keys of the receiver pstore, in YAML flow style, which then takes
+	// the place of kmsg; empty: there is none.
+	Pstore string
+	// Host has more keys of service.host, in YAML flow style, without braces.
+	Host string
 	// Kubernetes are the keys of the exporter kubernetes, in YAML flow style; empty:
 	// there is none.
 	Kubernetes string
@@ -77,9 +82,15 @@ func (s Settings) YAML() string {
 		kubernetes = "  kubernetes: " + s.Kubernetes + "\n"
 		exporters += ", kubernetes"
 	}
+	receiver, receivers, host := "kmsg", "  kmsg: {lookback: "+s.Lookback+s.KmsgKeys+"}\n", "run: '"+s.Run+"'"
+	if s.Pstore != "" {
+		receiver, receivers = "pstore", "  pstore: "+s.Pstore+"\n"
+	}
+	if s.Host != "" {
+		host += ", " + s.Host
+	}
 	return conditions + `receivers:
-  kmsg: {lookback: ` + s.Lookback + s.KmsgKeys + `}
-processors:
+` + receivers + `processors:
   rules: {packs: [` + s.Packs + `]` + rules + `}
 exporters:
   console: {output: json` + s.ConsoleKeys + `}
@@ -87,11 +98,11 @@ exporters:
   status: {endpoint: '` + s.Status + `', stall_limit: 1s` + s.StatusKeys + `}
 ` + kubernetes + `service:
   node: '` + s.Node + `'
-  host: {run: '` + s.Run + `'}
+  host: {` + host + `}
   socket: '` + s.Socket + `'
   state_dir: '` + s.StateDir + `'
   pipelines:
-    logs: {receivers: [kmsg], exporters: [` + exporters + `]}
+    logs: {receivers: [` + receiver + `], exporters: [` + exporters + `]}
 `
 }
 

@@ -16,7 +16,7 @@ import (
 // line. Packs come first, then Rules; this is the order in which several rules
 // that match one line act.
 type Config struct {
-	// Packs are rule packs: the name of a built-in one (kernel), or the path of a file
+	// Packs are rule packs: the name of a built-in one (kernel, systemd …), or the path of a file
 	// (with a slash, or ending in .yaml), which if it is relative begins at the
 	// directory of the configuration file. No pack is taken unasked.
 	Packs []string `yaml:"packs"`
