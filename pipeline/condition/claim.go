@@ -2,6 +2,7 @@ package condition
 
 import (
 	"context"
+	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 )
@@ -27,6 +28,9 @@ func (m *step) claim(in *Claim) {
 	}
 }
 
+// claimWait is how long a disk may take: a report is worth more than knowing whose it is.
+const claimWait = 500 * time.Millisecond
+
 // Claim tells that conditions are about to be written to the Node. Types that the
 // agent has not written before are first noted on the disk, as far as ctx lets and it
 // is prudent: an agent that is killed before it hears an answer would not know that
@@ -39,7 +43,9 @@ func (s *Store) Claim(ctx context.Context, conditions []pipeline.Condition) {
 	if s.options.Sync == nil || !s.claimUnwritten.Load() {
 		return
 	}
-	if s.options.Sync(ctx); ctx.Err() == nil {
+	soon, cancel := context.WithTimeout(ctx, claimWait)
+	defer cancel()
+	if s.options.Sync(soon); ctx.Err() == nil {
 		s.claimUnwritten.Store(false)
 	}
 }

@@ -83,7 +83,6 @@ func TestHandOverBeforeAClaimIsWritten(t *testing.T) {
 		c.answer(func(ctx context.Context, _ string) error { return ctx.Err() })
 		l.settle()
 		l.handOver(func(*nodeconditions.Config) {})
-		pass(time.Minute)
 		require.Empty(t, c.shown("Slow"))
 		close(written)
 		synctest.Wait()
