@@ -1,12 +1,14 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelnpd/otelnpd/integration/agent"
 )
@@ -62,7 +64,10 @@ func (s kubernetesTests) quiet(t *testing.T) {
 	r := s.rigOnNode(t, "heartbeat_period: 1s")
 	r.settings = r.settings.Durable(t)
 	path := filepath.Join(t.TempDir(), "kmsg") // the kernel's own is not quiet
-	require.NoError(t, os.WriteFile(path, []byte("6,1,1000000,-;"+r.tag+" problem before\n"), 0o600))
+	var now unix.Timespec
+	require.NoError(t, unix.ClockGettime(unix.CLOCK_MONOTONIC, &now))
+	line := fmt.Sprintf("6,1,%d,-;%s problem before\n", now.Nano()/1000, r.tag)
+	require.NoError(t, os.WriteFile(path, []byte(line), 0o600))
 	r.settings.Lookback, r.settings.KmsgKeys = "boot", ", path: '"+path+"'"
 	a := r.start(t)
 	r.waitCondition(t, "False", noDeadlock)

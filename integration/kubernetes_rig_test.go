@@ -95,12 +95,13 @@ func (r *rig) start(t testing.TB) *agent.Agent {
 	return agent.StartReady(t, binary, r.settings)
 }
 
-// startDegraded starts the agent and returns once it answers: the exporter may not
-// work.
+// startDegraded starts the agent and returns once it answers and reads the kernel's
+// log: the exporter may not work.
 func (r *rig) startDegraded(t testing.TB) *agent.Agent {
 	t.Helper()
 	a := agent.Start(t, binary, r.settings)
 	a.WaitReady(t, process.Answers200(http.DefaultClient, "http://"+a.Status+"/healthz", nil))
+	waitComponent(t, a, "receiver", "kmsg", "ok")
 	return a
 }
 
@@ -183,8 +184,8 @@ func (r *rig) requireProblems(t testing.TB, want ...string) {
 // component is what /healthz tells of a component.
 type component struct{ Kind, ID, State, Reason, Remedy string }
 
-// exporter returns how the agent says that its exporter kubernetes does.
-func exporter(t testing.TB, a *agent.Agent) component {
+// componentOf returns how the agent says that a component of it does.
+func componentOf(t testing.TB, a *agent.Agent, kind, id string) component {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+a.Status+"/healthz?verbose", http.NoBody)
 	require.NoError(t, err)
@@ -196,11 +197,11 @@ func exporter(t testing.TB, a *agent.Agent) component {
 	require.NoError(t, json.NewDecoder(response.Body).Decode(&report))
 	require.Equal(t, http.StatusOK, response.StatusCode, "what is degraded needs no restart: %+v", report)
 	for _, c := range report.Components {
-		if c.Kind == "exporter" && c.ID == "kubernetes" {
+		if c.Kind == kind && c.ID == id {
 			return c
 		}
 	}
-	require.FailNow(t, "/healthz does not tell of the exporter kubernetes", "%+v", report)
+	require.FailNow(t, "/healthz does not tell of the component", "%s %s: %+v", kind, id, report)
 	return component{}
 }
 
@@ -208,8 +209,13 @@ func exporter(t testing.TB, a *agent.Agent) component {
 // state.
 func waitExporter(t testing.TB, a *agent.Agent, state string) component {
 	t.Helper()
+	return waitComponent(t, a, "exporter", "kubernetes", state)
+}
+
+func waitComponent(t testing.TB, a *agent.Agent, kind, id, state string) component {
+	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(tick) {
-		c := exporter(t, a)
+		c := componentOf(t, a, kind, id)
 		if c.State == state {
 			return c
 		}
