@@ -71,7 +71,7 @@ func openContent(path string, mayUnpack bool) (*content, error) {
 		c.close()
 		return nil, fmt.Errorf("%s %w", path, errNotRegular)
 	}
-	c.info.born = bornAt(int(file.Fd())) //nolint:gosec // a descriptor
+	c.info.born = bornAt(int(file.Fd()))
 	var magic [2]byte
 	if n, _ := file.ReadAt(magic[:], 0); mayUnpack && n == 2 && magic == [2]byte{0x1f, 0x8b} { // RFC 1952, 2.3.1
 		c.gzip = &unpacked{file: file}
@@ -86,7 +86,7 @@ func (c *content) close() { _ = c.file.Close() }
 func (c *content) stat() error {
 	var stat unix.Stat_t
 	for {
-		err := unix.Fstat(int(c.file.Fd()), &stat) //nolint:gosec // a descriptor
+		err := unix.Fstat(int(c.file.Fd()), &stat)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}

@@ -68,21 +68,22 @@ type Follower struct {
 	path    string // the host's
 	options Options
 
-	streams    []*stream // the oldest first
-	current    *stream   // the one at the path, the last of them; nil: there is none
-	resuming   []Resumed // not found again yet
-	done       []Position
-	streamID   uint64
-	leads      resolved
-	looked     bool // what is new at the path is read from its beginning
-	begun      bool // what was there at the start is open
-	lookAt     time.Duration
-	giveUpAt   time.Duration // the search for files; 0: it has not begun
-	chunk      chunk
-	fault      *Fault // of the path
-	readFault  *Fault // of the file at it
-	ended      []uint64
-	counts     Counts
+	streams   []*stream // the oldest first
+	current   *stream   // the one at the path, the last of them; nil: there is none
+	resuming  []Resumed // not found again yet
+	done      []Position
+	streamID  uint64
+	leads     resolved
+	looked    bool // what is new at the path is read from its beginning
+	begun     bool // what was there at the start is open
+	moved     bool // there is something else to watch
+	lookAt    time.Duration
+	giveUpAt  time.Duration // the search for files; 0: it has not begun
+	chunk     chunk
+	fault     *Fault // of the path
+	readFault *Fault // of the file at it
+	ended     []uint64
+	counts    Counts
 }
 
 // Counts tell what became of files.
@@ -313,6 +314,13 @@ func (f *Follower) IsAbsent() bool { return f.fault != nil && errors.Is(f.fault,
 
 // IsIdle tells whether no file is open.
 func (f *Follower) IsIdle() bool { return len(f.streams) == 0 && len(f.resuming) == 0 }
+
+// TakeMoved tells whether [Follower.Watches] has changed since it was asked last.
+func (f *Follower) TakeMoved() bool {
+	moved := f.moved
+	f.moved = false
+	return moved
+}
 
 // CaughtUp tells whether all has been given that was there at the first Fill.
 func (f *Follower) CaughtUp() bool {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,6 @@ type world struct {
 	written int
 	writer  *os.File
 	kept    []file.Resumed    // at the last commit
-	taken   int               // of r.all, then
 	places  map[string]string // of the lines that were taken
 	doubt   map[string]int    // places that may come again, by the life that took them
 	life    int
@@ -188,7 +188,7 @@ func TestRandomRotations(t *testing.T) {
 		seeds = 20_000
 	}
 	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, uint64(seed))
 			for range 40 {

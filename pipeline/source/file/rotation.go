@@ -11,7 +11,9 @@ import (
 // look finds out what is at the path.
 func (f *Follower) look(now time.Duration) {
 	first := !f.looked
-	f.leads = resolve(f.options.Root, f.path)
+	leads := resolve(f.options.Root, f.path)
+	f.moved = f.moved || leads.path != f.leads.path || !slices.Equal(leads.steps, f.leads.steps)
+	f.leads = leads
 	here := filepath.Join(f.options.Root, f.leads.path)
 	at, err := look(here)
 	switch {
@@ -26,7 +28,7 @@ func (f *Follower) look(now time.Duration) {
 		err = f.follow(now, at, first)
 	}
 	f.looked = true
-	f.begun = f.begun || len(f.resuming) == 0
+	f.begun = true
 	f.fault = nil
 	if err != nil {
 		f.fault = newFault(filepath.Join(f.options.Root, f.path), err)
@@ -99,7 +101,7 @@ func (f *Follower) makeCurrent(s *stream) {
 	}
 	s.old = false
 	f.streams = append(f.streams, s)
-	f.current = s
+	f.current, f.moved = s, true
 }
 
 // open begins a stream at the beginning of a file. The oldest is lost where there are

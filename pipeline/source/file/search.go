@@ -144,7 +144,7 @@ func (f *Follower) goOn(now time.Duration) (done bool) {
 		f.lookAt = now + f.options.Patience/20
 		return false
 	}
-	f.counts.Lost += uint64(missing) //nolint:gosec // a count
+	f.counts.Lost += uint64(missing)
 	f.openFound(now, found)
 	return true
 }
