@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,6 +44,19 @@ func look(path string) (info, error) {
 		return info{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
 	return infoOf(&stat), nil
+}
+
+// Born is when a file was made; zero where the file system does not say.
+func Born(path string) time.Time {
+	file, err := os.OpenFile(path, unix.O_PATH, 0) //nolint:gosec // the operator's own path
+	if err != nil {
+		return time.Time{}
+	}
+	defer file.Close()
+	if at := bornAt(int(file.Fd())); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
 }
 
 var errNotRegular = errors.New("is no regular file")

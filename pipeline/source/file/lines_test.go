@@ -79,6 +79,21 @@ func TestAtTheEnd(t *testing.T) {
 	}
 }
 
+// What a Fill has brought and nobody has taken comes with the next one.
+func TestWhatWasNotTakenComesAgain(t *testing.T) {
+	r := newRig(t)
+	r.append("log", numbered(1, 3)+"part")
+	r.start()
+	require.True(t, r.follower.Fill(r.now))
+	require.False(t, r.follower.CaughtUp())
+	require.True(t, r.follower.Fill(r.now))
+	line, _, ok := r.follower.Line()
+	require.True(t, ok)
+	require.Equal(t, "line 1", string(line.Text))
+	require.Equal(t, int64(7), r.follower.Files()[0].Offset)
+	require.Equal(t, []string{"line 2", "line 3"}, r.fill())
+}
+
 // What was given before is given again from where the holder asks.
 func TestFromBeforeThePosition(t *testing.T) {
 	r := newRig(t)

@@ -120,6 +120,7 @@ type chunk struct {
 	stream *stream // nil: there is none
 	text   []byte  // the tail, and what is behind the offset
 	at     int
+	given  bool // all whole lines have been taken
 	flush  bool // what is no whole line has stood for long enough
 }
 
@@ -140,6 +141,7 @@ func (c *chunk) next(limit int) (line Line, ok bool) {
 		return Line{}, false
 	}
 	if s.skipping && !c.skip() {
+		c.given = true
 		return Line{}, false
 	}
 	for c.at < len(c.text) && c.text[c.at] == 0 { // the hole that a truncation leaves
@@ -159,6 +161,7 @@ func (c *chunk) next(limit int) (line Line, ok bool) {
 		line.Text = bytes.TrimSuffix(rest, []byte{'\r'})
 		c.consume(len(rest))
 	default:
+		c.given = true
 		return Line{}, false
 	}
 	if len(line.Text) > limit {
@@ -192,5 +195,8 @@ func (c *chunk) close() {
 	s := c.stream
 	s.tail = append(s.tail[:0], c.before()...)
 	s.pending = len(c.text) - c.at
+	if !c.given { // there is more to take, though the file stands
+		s.pending, s.seenSize = 0, -1
+	}
 	*c = chunk{}
 }
