@@ -28,6 +28,9 @@ type Settings struct {
 	Node string
 	// Lookback of the receiver kmsg: boot, or a duration.
 	Lookback string
+	// Filelog are the keys of a receiver filelog, in YAML flow style, which then takes
+	// the place of kmsg.
+	Filelog string
 	// Packs of rules, with commas.
 	Packs string
 	// Conditions are the top-level key conditions, and Rules more keys of the
@@ -74,8 +77,12 @@ func (s Settings) YAML() string {
 		kubernetes = "  kubernetes: " + s.Kubernetes + "\n"
 		exporters += ", kubernetes"
 	}
+	receiver, keys := "kmsg", "{lookback: "+s.Lookback+"}"
+	if s.Filelog != "" {
+		receiver, keys = "filelog", s.Filelog
+	}
 	return conditions + `receivers:
-  kmsg: {lookback: ` + s.Lookback + `}
+  ` + receiver + `: ` + keys + `
 processors:
   rules: {packs: [` + s.Packs + `]` + rules + `}
 exporters:
@@ -88,7 +95,7 @@ exporters:
   socket: '` + s.Socket + `'
   state_dir: '` + s.StateDir + `'
   pipelines:
-    logs: {receivers: [kmsg], exporters: [` + exporters + `]}
+    logs: {receivers: [` + receiver + `], exporters: [` + exporters + `]}
 `
 }
 
