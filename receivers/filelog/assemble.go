@@ -40,26 +40,34 @@ type assembler struct {
 	parser  format.Parser
 	wraps   bool           // the lines are a container's
 	start   *regexp.Regexp // of records; nil: every line is one
+	emit    func(*piece)   // takes what is whole; a piece is valid until it returns
+	current piece
 	parts   [format.Streams]joined
 	records [format.Streams]joined
+	count   int // that are open
 }
 
-// take takes a line and calls emit for what is whole by it. A piece is valid until
-// emit returns.
-func (a *assembler) take(line *file.Line, when *format.Times, scratch *format.Scratch, emit func(*piece)) {
-	p := piece{text: line.Text, first: line.Offset, last: line.Offset, cut: line.Cut}
+// take takes a line and emits what is whole by it.
+func (a *assembler) take(line *file.Line, when *format.Times, scratch *format.Scratch) {
+	p := &a.current
+	*p = piece{text: line.Text, first: line.Offset, last: line.Offset, cut: line.Cut}
 	if a.wraps {
 		p.malformed = !a.parser.Parse(line.Text, when, scratch, &p.entry)
 		p.text, p.parsed = p.entry.Body, true
-		if !p.malformed && !a.joinParts(&p) {
+		if !p.malformed && !a.joinParts(p) {
 			return
 		}
 	}
+	a.whole(p)
+}
+
+// whole takes a line of which no part is missing.
+func (a *assembler) whole(p *piece) {
 	if a.start == nil {
-		emit(&p)
+		a.emit(p)
 		return
 	}
-	a.joinLines(&p, emit)
+	a.joinLines(p)
 }
 
 // joinParts tells whether a container's line is whole, and makes p it.
@@ -70,13 +78,14 @@ func (a *assembler) joinParts(p *piece) (whole bool) {
 		return true
 	case !j.open:
 		j.begin(p)
+		a.count++
 		return false
 	}
 	j.append(p, nil)
 	if p.entry.Partial {
 		return false
 	}
-	j.open = false
+	a.close(j)
 	*p = j.piece
 	p.entry.Partial = false
 	return true
@@ -94,7 +103,7 @@ func (j *joined) append(p *piece, separator []byte) {
 }
 
 // joinLines gives the record before, where a new one starts.
-func (a *assembler) joinLines(p *piece, emit func(*piece)) {
+func (a *assembler) joinLines(p *piece) {
 	j := &a.records[p.entry.Stream]
 	starts := a.start.Match(p.text)
 	if j.open && !starts && len(j.text)+1+len(p.text) <= maxJoined {
@@ -102,36 +111,32 @@ func (a *assembler) joinLines(p *piece, emit func(*piece)) {
 		return
 	}
 	if j.open {
-		emit(&j.piece)
+		a.close(j)
+		a.emit(&j.piece)
 	}
 	j.begin(p)
+	a.count++
+}
+
+func (a *assembler) close(j *joined) {
+	j.open = false
+	a.count--
 }
 
 // flush gives what is not whole: nothing more comes, or not soon.
-func (a *assembler) flush(emit func(*piece)) {
-	for i := range a.parts {
-		if j := &a.parts[i]; j.open {
-			j.open = false
-			p := j.piece
-			if a.start == nil {
-				emit(&p)
-			} else {
-				a.joinLines(&p, emit)
-			}
-		}
+func (a *assembler) flush() {
+	for next := oldest(a.parts[:]); next != nil; next = oldest(a.parts[:]) {
+		a.close(next)
+		a.whole(&next.piece)
 	}
-	for {
-		next := a.oldest(a.records[:])
-		if next == nil {
-			return
-		}
-		next.open = false
-		emit(&next.piece)
+	for next := oldest(a.records[:]); next != nil; next = oldest(a.records[:]) {
+		a.close(next)
+		a.emit(&next.piece)
 	}
 }
 
 // oldest is the open one whose last line comes first: places grow.
-func (*assembler) oldest(of []joined) (found *joined) {
+func oldest(of []joined) (found *joined) {
 	for i := range of {
 		if j := &of[i]; j.open && (found == nil || j.last < found.last) {
 			found = j
@@ -140,19 +145,19 @@ func (*assembler) oldest(of []joined) (found *joined) {
 	return found
 }
 
-// open is where the first line starts of what is not whole, and how many are not.
-func (a *assembler) open() (first int64, count int) {
-	for _, list := range [][format.Streams]joined{a.parts, a.records} {
+// open tells whether something is not whole, and where its first line starts.
+func (a *assembler) open() (first int64, open bool) {
+	if a.count == 0 {
+		return 0, false
+	}
+	for _, list := range [][]joined{a.parts[:], a.records[:]} {
 		for i := range list {
-			if list[i].open {
-				if count == 0 || list[i].first < first {
-					first = list[i].first
-				}
-				count++
+			if list[i].open && (!open || list[i].first < first) {
+				first, open = list[i].first, true
 			}
 		}
 	}
-	return first, count
+	return first, open
 }
 
 // joinPause is how long a record that may go on is held back.

@@ -113,7 +113,7 @@ func (w *work) follow(path string, pattern bool) *tail {
 	}
 	t.follower = file.New(path, options)
 	if kept != nil {
-		t.resume(kept, r.newStream)
+		t.resume(kept, func() *stream { return w.newStream(t) })
 	}
 	return t
 }

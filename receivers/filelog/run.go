@@ -30,6 +30,7 @@ type work struct {
 	notifier *inotify.Notifier // nil: there is none
 	blind    bool
 	tooMany  bool
+	pulsed   bool // the kernel has told of a change since the last look
 	more     bool // there was more to read when it was left
 	refused  bool // a batch was refused: none is passed on any more
 	ended    bool // the mark at the end of the backlog is sent
@@ -98,6 +99,7 @@ func (w *work) loop() {
 		select {
 		case <-timer.C:
 		case <-w.told:
+			w.pulsed = true
 		case <-w.receiver.stopping:
 			return
 		}
@@ -124,7 +126,7 @@ func (w *work) sweep() {
 		w.enumerate()
 	}
 	if now.Boot >= w.lookAt {
-		w.lookAt = now.Boot + w.receiver.tuning.look
+		w.lookAt, w.pulsed = now.Boot+w.receiver.tuning.look, false
 		for _, t := range w.tails {
 			t.follower.Changed()
 		}
@@ -169,25 +171,42 @@ func (w *work) read(t *tail) (more bool) {
 }
 
 func (w *work) take(t *tail, line *file.Line, of file.Stream) {
-	s := t.streams[of.ID]
-	if s == nil {
-		s = w.receiver.newStream()
-		t.streams[of.ID] = s
+	s := t.stream
+	if s == nil || s.key.ID != of.ID {
+		s = w.streamOf(t, of.ID)
+		t.stream = s
 	}
 	if s.key != of {
 		s.key, s.source = of, "file:"+t.path+":"+of.Key
 	}
 	t.dirty = true
 	s.takenAt, s.when.Now = w.batch.now.Boot, w.batch.now.Wall
-	s.assembler.take(line, &s.when, &w.batch.scratch, func(p *piece) { w.emit(t, s, p) })
+	s.assembler.take(line, &s.when, &w.batch.scratch)
+}
+
+// streamOf returns what is known of a file that is read.
+func (w *work) streamOf(t *tail, id uint64) *stream {
+	s := t.streams[id]
+	if s == nil {
+		s = w.newStream(t)
+		t.streams[id] = s
+	}
+	return s
+}
+
+func (w *work) newStream(t *tail) *stream {
+	s := w.receiver.newStream()
+	s.assembler.emit = func(p *piece) { w.emit(t, s, p) }
+	return s
 }
 
 // endStreams gives what is held back of files that have ended.
 func (w *work) endStreams(t *tail) {
 	for _, id := range t.follower.TakeEnded() {
 		if s := t.streams[id]; s != nil {
-			s.assembler.flush(func(p *piece) { w.emit(t, s, p) })
+			s.assembler.flush()
 			delete(t.streams, id)
+			t.stream = nil
 		}
 		t.dirty = true
 	}
@@ -200,12 +219,12 @@ func (w *work) settle(all bool) {
 	over := true
 	for _, t := range w.tails {
 		for _, s := range t.streams {
-			if _, open := s.assembler.open(); open > 0 && (all || w.batch.now.Boot-s.takenAt >= joinPause) {
+			if _, open := s.assembler.open(); open && (all || w.batch.now.Boot-s.takenAt >= joinPause) {
 				t.dirty = true
-				s.assembler.flush(func(p *piece) { w.emit(t, s, p) })
+				s.assembler.flush()
 			}
 			_, open := s.assembler.open()
-			over = over && open == 0
+			over = over && !open
 		}
 		if t.follower.CaughtUp() {
 			t.dirty = t.dirty || !t.live
@@ -238,13 +257,16 @@ func (w *work) endBacklog() {
 func (w *work) wait() time.Duration {
 	now := w.receiver.settings.Clock.Now().Boot
 	wait := w.enumerateAt - now
-	if w.more {
+	switch {
+	case w.more:
 		wait = 0
+	case w.pulsed: // it may be of the path, which was looked at just before
+		wait = min(wait, w.lookAt-now)
 	}
 	for _, t := range w.tails {
 		wait = min(wait, t.follower.Wait(now))
 		for _, s := range t.streams {
-			if _, open := s.assembler.open(); open > 0 {
+			if _, open := s.assembler.open(); open {
 				wait = min(wait, s.takenAt+joinPause-now)
 			}
 		}

@@ -45,8 +45,7 @@ const (
 
 // mark notes that lines can be read again from a record on, if they can.
 func (s *stream) mark(first int64, last time.Time, batch uint64) {
-	_, open := s.assembler.open()
-	if open > 0 || uint64(first) < s.next || s.batch == batch && batch != 0 { //nolint:gosec // offsets are not negative
+	if _, open := s.assembler.open(); open || uint64(first) < s.next || s.batch == batch && batch != 0 { //nolint:gosec // offsets are not negative
 		return
 	}
 	if n := len(s.marks); n > 0 && (first <= s.marks[n-1].Offset || s.hasTimes && first-s.marks[n-1].Offset < markDistance) {
@@ -60,7 +59,7 @@ func (s *stream) mark(first int64, last time.Time, batch uint64) {
 // from is where to read from to go on: from the first mark, or where what is open
 // starts.
 func (s *stream) from(offset int64) int64 {
-	if first, open := s.assembler.open(); open > 0 {
+	if first, open := s.assembler.open(); open {
 		offset = min(offset, first)
 	}
 	if len(s.marks) > 0 {

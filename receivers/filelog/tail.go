@@ -11,7 +11,8 @@ type tail struct {
 	path     string
 	follower *file.Follower
 	streams  map[uint64]*stream
-	pattern  bool // it was found by a pattern
+	stream   *stream // that of the line before
+	pattern  bool    // it was found by a pattern
 	// since is the time of the oldest line that the lookback takes, while live is
 	// false; zero: all are taken.
 	since time.Time

@@ -42,14 +42,15 @@ func (klog) Parse(line []byte, when *Times, _ *Scratch, to *Entry) bool {
 		return false
 	}
 	to.Time, to.Severity, to.Body = at, severity, line[end+2:]
-	header := bytes.Fields(line[6+length : end])
-	if len(header) != 2 {
+	header := bytes.TrimSpace(line[6+length : end])
+	first, second, ok := bytes.Cut(header, []byte{' '})
+	if !ok {
 		return true
 	}
-	if thread, ok := digits(header[0]); ok && len(header[0]) < 18 {
+	if thread, ok := digits(first); ok && len(first) < 18 {
 		to.number(AttributeThread, int64(thread))
 	}
-	file, number, _ := bytes.Cut(header[1], []byte{':'})
+	file, number, _ := bytes.Cut(second, []byte{':'})
 	to.text(AttributeFile, file)
 	if n, ok := digits(number); ok && len(number) < 18 {
 		to.number(AttributeLine, int64(n))
