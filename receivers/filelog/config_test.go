@@ -117,6 +117,7 @@ func FuzzResume(f *testing.F) {
 		r.write("var/log/app.log", strings.Repeat("line 1\n", 10))
 		r.sink = &pipelinetest.Sink{}
 		receiver := newReceiver(t, r.settings, r.config, r.sink)
+		receiver.Hurry()
 		if receiver.Resume(text) != nil {
 			require.Nil(t, receiver.Keep())
 		}

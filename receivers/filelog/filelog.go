@@ -48,6 +48,7 @@ type tuning struct {
 	look      time.Duration // between two looks at the paths, likewise
 	poll      time.Duration // between two looks that nobody asks for
 	enumerate time.Duration // between two searches for what patterns match
+	patience  time.Duration // in the search for a file of before; 0: the source's own
 	forget    time.Duration // until a path that a pattern had found is not followed any more
 }
 

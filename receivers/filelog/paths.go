@@ -106,6 +106,7 @@ func (w *work) follow(path string, pattern bool) *tail {
 	kept := w.resumed[path]
 	options := file.Options{
 		Root: r.settings.Host.Root, Buffer: w.buffer, MaxLine: r.config.MaxLine, Interval: r.tuning.poll,
+		Patience: r.tuning.patience,
 	}
 	if kept == nil && !w.begun && !r.isNew(path) {
 		options.AtEnd = r.startsAtEnd()
