@@ -131,6 +131,7 @@ func everyComponentYAML(t *testing.T, dir, fifo string) string {
 	set := map[string]string{
 		"receivers.kmsg":       "{path: '" + fifo + "'}",
 		"receivers.pstore":     "{path: /none, archive: ''}",
+		"receivers.filelog":    "{include: ['" + fifo + ".log']}",
 		"processors.rules":     "{packs: [kernel], rules: [{id: down, pattern: link down, reason: LinkDown, condition: LinkDown, clear: {by: recovery, pattern: link up}}]}",
 		"exporters.kubernetes": "{apiserver: {credentials: none, server: 'http://127.0.0.1:1'}}",
 		"exporters.prometheus": "{endpoint: '127.0.0.1:0'}",

@@ -19,6 +19,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline/inotify"
 )
 
 const (
@@ -45,7 +47,7 @@ type Options struct {
 // Watcher watches files. All its methods are safe for concurrent use.
 type Watcher struct {
 	options Options
-	open    func(told func()) (*notifier, error)
+	open    func(told func()) (*inotify.Notifier, error)
 	changes chan struct{}
 	pulse   chan struct{}
 	stop    chan struct{}
@@ -54,8 +56,8 @@ type Watcher struct {
 
 	mu       sync.Mutex
 	book     book
-	notifier *notifier // nil: there is none, or not now
-	polling  bool      // the kernel cannot tell of all; that has been logged
+	notifier *inotify.Notifier // nil: there is none, or not now
+	polling  bool              // the kernel cannot tell of all; that has been logged
 }
 
 // New makes a watcher of no file, without side effects.
@@ -67,7 +69,7 @@ func New(options Options) *Watcher {
 		options.Poll = defaultPoll
 	}
 	return &Watcher{
-		options: options, open: openNotifier, book: newBook(options.Settle),
+		options: options, open: inotify.Open, book: newBook(options.Settle),
 		changes: make(chan struct{}, 1), pulse: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 }

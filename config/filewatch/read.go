@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/otelnpd/otelnpd/pipeline/inotify"
 )
 
 // maxBytes is how much of a file is compared; no configuration is larger.
@@ -105,12 +107,12 @@ func (w *Watcher) watch(chains map[string]chain) (added bool, blind error) {
 		}
 		w.notifier = notifier
 	}
-	wanted := map[string]names{}
+	wanted := map[string]inotify.Names{}
 	var mute error
 	for path, c := range chains {
 		for _, s := range c.steps {
 			if wanted[s.dir] == nil {
-				wanted[s.dir] = names{}
+				wanted[s.dir] = inotify.Names{}
 			}
 			wanted[s.dir][s.name] = true
 		}
@@ -121,7 +123,7 @@ func (w *Watcher) watch(chains map[string]chain) (added bool, blind error) {
 			mute = fmt.Errorf("%s is on %s, which does not tell of what others write", path, on)
 		}
 	}
-	added, err := w.notifier.watch(wanted)
+	added, err := w.notifier.Watch(wanted)
 	return added, errors.Join(err, mute)
 }
 
@@ -129,7 +131,7 @@ func (w *Watcher) closeNotifier() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.notifier != nil {
-		w.notifier.close()
+		w.notifier.Close()
 		w.notifier = nil
 	}
 }

@@ -2,7 +2,6 @@ package npd
 
 import (
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -90,23 +89,4 @@ func journald(m *monitor, file object) {
 		file.at("pluginConfig").warn("source is missing: node-problem-detector does not start this monitor; write {\"source\": IDENTIFIER}, for example kubelet")
 	}
 	*m = *unavailable(file.jsonValue, m.origin, "the journal cannot be read by this version", m.conditions)
-}
-
-// filelog checks a monitor of a text file, which this version does not read.
-func filelog(m *monitor, file object) {
-	checkStart(file)
-	config := file.texts("pluginConfig")
-	unread(config, "filelog", "timestamp", "message", "timestampFormat")
-	for _, key := range []string{"timestamp", "message", "timestampFormat"} {
-		v := config[key]
-		if v.text == "" {
-			file.at("pluginConfig").warn("%s is missing: node-problem-detector takes no line without it", key)
-		} else if _, err := regexp.Compile(v.text); err != nil && key != "timestampFormat" {
-			v.fail("%s", patternFault(v.text, err))
-		}
-	}
-	if file.text("logPath") == "" {
-		file.at("logPath").warn("is missing: node-problem-detector does not start this monitor; write the path of the file")
-	}
-	*m = *unavailable(file.jsonValue, m.origin, "text files cannot be read by this version", m.conditions)
 }

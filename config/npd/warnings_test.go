@@ -74,7 +74,10 @@ var oddFiles = map[string]struct{ flag, text, want string }{
 1:38: pluginConfig: message is missing: node-problem-detector takes no line without it
 1:38: pluginConfig: timestampFormat is missing: node-problem-detector takes no line without it
 1:73: pluginConfig.format: a monitor of filelog does not read it: leave it out
-: text files cannot be read by this version: this does not run`},
+: it names no file: this does not run`},
+	"filelog that takes nothing": {logFlag, `{"plugin": "filelog", "source": "s", "logPath": "/x", "pluginConfig": {"timestamp": "x", "message": "x", "timestampFormat": "YYYY"}, "skipList": ["", "a"]}`, `1:106: pluginConfig.timestampFormat: "YYYY" is no layout of a time: write how Go would write Mon Jan 2 15:04:05 2006
+1:134: skipList: holds an empty text, and so every line is skipped: take it out
+: its skipList leaves out every line: this does not run`},
 	"filelog of Windows": {logFlag, `{"plugin": "filelog", "source": "s", "logPath": "C:\\log.txt"}`, ": Windows is not supported: this does not run"},
 	"custom": {pluginFlag, `{"plugin": "custom", "pluginConfig": {"concurrency": 0, "x": 1}, "rules": [{"path": "/none", "timeout": "1s", "reason": "R", "condition": "A", "args": ["a"]}]}`,
 		`1:39: pluginConfig.concurrency: 0 lets no command run: write how many may run at once, for example 3

@@ -13,6 +13,14 @@ func ProblemUID(node, bootID string, sequence uint64, rule string) string {
 	return uid("problem", node, bootID, "kmsg", number(0), number(sequence), rule)
 }
 
+// FileProblemUID is the uid of a rule's match of a line of a text file: the file is
+// known by its path and first line, with its newline; generation counts those before it
+// that began likewise.
+func FileProblemUID(node, machineID, path, firstLine string, generation, offset uint64, rule string) string {
+	sum := sha256.Sum256([]byte(firstLine[:min(len(firstLine), 256)]))
+	return uid("problem", node, machineID, "file:"+path+":"+hex.EncodeToString(sum[:8]), number(generation), number(offset), rule)
+}
+
 // TransitionUID is the uid of a condition's change to a status by a problem.
 func TransitionUID(problem, conditionType, status string) string {
 	cause, _ := hex.DecodeString(problem) // one that is no uid makes none that is told

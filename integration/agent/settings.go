@@ -31,6 +31,9 @@ type Settings struct {
 	// KmsgKeys, ConsoleKeys and StatusKeys are more keys of those components, each after
 	// a comma, in YAML flow style.
 	KmsgKeys, ConsoleKeys, StatusKeys string
+	// Filelog are the keys of a receiver filelog, in YAML flow style, which then takes
+	// the place of kmsg.
+	Filelog string
 	// Packs of rules, with commas.
 	Packs string
 	// Conditions are the top-level key conditions, and Rules more keys of the
@@ -82,15 +85,19 @@ func (s Settings) YAML() string {
 		kubernetes = "  kubernetes: " + s.Kubernetes + "\n"
 		exporters += ", kubernetes"
 	}
-	receiver, receivers, host := "kmsg", "  kmsg: {lookback: "+s.Lookback+s.KmsgKeys+"}\n", "run: '"+s.Run+"'"
+	receiver, keys, host := "kmsg", "{lookback: "+s.Lookback+s.KmsgKeys+"}", "run: '"+s.Run+"'"
 	if s.Pstore != "" {
-		receiver, receivers = "pstore", "  pstore: "+s.Pstore+"\n"
+		receiver, keys = "pstore", s.Pstore
+	}
+	if s.Filelog != "" {
+		receiver, keys = "filelog", s.Filelog
 	}
 	if s.Host != "" {
 		host += ", " + s.Host
 	}
 	return conditions + `receivers:
-` + receivers + `processors:
+  ` + receiver + `: ` + keys + `
+processors:
   rules: {packs: [` + s.Packs + `]` + rules + `}
 exporters:
   console: {output: json` + s.ConsoleKeys + `}

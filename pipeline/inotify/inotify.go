@@ -1,4 +1,6 @@
-package filewatch
+// Package inotify has the kernel tell of changes of files and directories
+// (inotify(7)), and of mounts over them (poll(2) of /proc/self/mountinfo).
+package inotify
 
 import (
 	"errors"
@@ -24,13 +26,17 @@ const (
 // watched directory changes nothing in it. See proc_pid_mountinfo(5).
 const mountTable = "/proc/self/mountinfo"
 
-// names are the entries of a directory that matter; nil stands for a file, of
+// Names are the entries of a directory that matter; nil stands for a file, of
 // which everything does.
-type names map[string]bool
+type Names map[string]bool
 
-// notifier has the kernel tell of changes. One goroutine waits for it, without a
+// EveryName among the names of a directory says that all its entries matter.
+const EveryName = "/"
+
+// Notifier has the kernel tell of changes. Its methods are safe for concurrent use.
+// One goroutine waits for it, without a
 // thread of its own: an epoll instance can itself be waited for.
-type notifier struct {
+type Notifier struct {
 	told  func()
 	epoll *os.File
 	ready syscall.RawConn
@@ -41,17 +47,17 @@ type notifier struct {
 	done   sync.WaitGroup
 
 	mu    sync.Mutex
-	wants map[int32]names // by watch descriptor
+	wants map[int32]Names // by watch descriptor
 }
 
-// openNotifier begins to wait. told is called for changes of what is watched,
-// must not wait, and is not called any more once close has returned.
-func openNotifier(told func()) (*notifier, error) {
+// Open begins to wait. told is called for changes of what is watched,
+// must not wait, and is not called any more once Close has returned.
+func Open(told func()) (*Notifier, error) {
 	queue, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("start inotify (see sysctl fs.inotify.max_user_instances): %w", err)
 	}
-	n := &notifier{told: told, queue: queue, wants: map[int32]names{}}
+	n := &Notifier{told: told, queue: queue, wants: map[int32]Names{}}
 	if err := n.openEpoll(); err != nil {
 		n.closeFiles()
 		return nil, err
@@ -61,7 +67,7 @@ func openNotifier(told func()) (*notifier, error) {
 	return n, nil
 }
 
-func (n *notifier) openEpoll() error {
+func (n *Notifier) openEpoll() error {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("start epoll: %w", err)
@@ -84,7 +90,7 @@ func (n *notifier) openEpoll() error {
 }
 
 // openMounts does without where the mount table is not there or cannot tell.
-func (n *notifier) openMounts() {
+func (n *Notifier) openMounts() {
 	var mounts []int
 	for range 2 {
 		fd, err := unix.Open(mountTable, unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -102,7 +108,7 @@ func (n *notifier) openMounts() {
 }
 
 // mountsChanged tells whether a mount has come or gone since it was last asked.
-func (n *notifier) mountsChanged() bool {
+func (n *Notifier) mountsChanged() bool {
 	if len(n.mounts) == 0 {
 		return false
 	}
@@ -111,7 +117,7 @@ func (n *notifier) mountsChanged() bool {
 	return count > 0
 }
 
-func (n *notifier) add(fd int, events uint32) error {
+func (n *Notifier) add(fd int, events uint32) error {
 	var err error
 	errConn := n.ready.Control(func(epoll uintptr) {
 		err = unix.EpollCtl(int(epoll), unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}) //nolint:gosec // a descriptor has 31 bits
@@ -119,14 +125,14 @@ func (n *notifier) add(fd int, events uint32) error {
 	return errors.Join(errConn, err)
 }
 
-// close ends it and waits for that.
-func (n *notifier) close() {
+// Close ends it and waits for that.
+func (n *Notifier) Close() {
 	_ = n.epoll.Close() // ends run
 	n.done.Wait()
 	n.closeFiles()
 }
 
-func (n *notifier) closeFiles() {
+func (n *Notifier) closeFiles() {
 	if n.epoll != nil {
 		_ = n.epoll.Close()
 	}
@@ -141,7 +147,7 @@ func closeAll(fds []int) {
 }
 
 // run waits for the kernel until the epoll instance is closed.
-func (n *notifier) run() {
+func (n *Notifier) run() {
 	buffer := make([]byte, 4<<10)
 	var events [2]unix.EpollEvent
 	for {
@@ -162,7 +168,7 @@ func (n *notifier) run() {
 }
 
 // drain takes all that inotify has to tell and says whether any of it matters.
-func (n *notifier) drain(buffer []byte) (matters bool) {
+func (n *Notifier) drain(buffer []byte) (matters bool) {
 	for {
 		count, err := unix.Read(n.queue, buffer)
 		if errors.Is(err, unix.EINTR) {
@@ -179,7 +185,7 @@ func (n *notifier) drain(buffer []byte) (matters bool) {
 
 // matters tells whether an event may be of a file that is watched. The mutex is
 // held.
-func (n *notifier) matters(e event) bool {
+func (n *Notifier) matters(e event) bool {
 	if e.mask&unix.IN_Q_OVERFLOW != 0 {
 		return true
 	}
@@ -191,16 +197,16 @@ func (n *notifier) matters(e event) bool {
 		delete(n.wants, e.watch)
 		return true
 	default:
-		return wanted == nil || e.name == "" || wanted[e.name]
+		return wanted == nil || e.name == "" || wanted[e.name] || wanted[EveryName]
 	}
 }
 
-// watch makes these paths, and no others, the ones to tell of. added tells that
+// Watch makes these paths, and no others, the ones to tell of. added tells that
 // some were not watched before. An error is why some cannot be.
-func (n *notifier) watch(wanted map[string]names) (added bool, err error) {
+func (n *Notifier) Watch(wanted map[string]Names) (added bool, err error) {
 	n.mu.Lock() // what is told meanwhile is looked at when all names are known
 	defer n.mu.Unlock()
-	wants := map[int32]names{}
+	wants := map[int32]Names{}
 	for path, entries := range wanted {
 		watch, errAdd := n.watchOne(path, entries)
 		if errors.Is(errAdd, unix.ENOENT) || errors.Is(errAdd, unix.ENOTDIR) {
@@ -231,7 +237,7 @@ func (n *notifier) watch(wanted map[string]names) (added bool, err error) {
 	return added, err
 }
 
-func (n *notifier) watchOne(path string, entries names) (int32, error) {
+func (n *Notifier) watchOne(path string, entries Names) (int32, error) {
 	mask := uint32(dirMask)
 	if entries == nil {
 		mask = fileMask

@@ -1,26 +1,27 @@
-package filewatch
+package inotify
 
 import (
 	"encoding/binary"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Neighbors that come, go and are written wake nobody.
 func TestNeighborsDoNotMatter(t *testing.T) {
 	dir := t.TempDir()
 	told := make(chan struct{}, 1000)
-	n, err := openNotifier(func() { told <- struct{}{} })
+	n, err := Open(func() { told <- struct{}{} })
 	require.NoError(t, err)
-	defer n.close()
-	added, err := n.watch(map[string]names{dir: {"wanted": true}})
+	defer n.Close()
+	added, err := n.Watch(map[string]Names{dir: {"wanted": true}})
 	require.NoError(t, err)
 	require.True(t, added)
 	for i := range 300 {
@@ -38,33 +39,34 @@ func TestWatchesAreGivenBack(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o700))
-	n, err := openNotifier(func() {})
+	n, err := Open(func() {})
 	require.NoError(t, err)
-	defer n.close()
-	all := map[string]names{dir: {"file": true}, dir + "/sub": {"x": true}, file: nil, dir + "/./": {"other": true}, dir + "/none": {"x": true}, file + "/none": {"x": true}}
-	added, err := n.watch(all)
+	defer n.Close()
+	all := map[string]Names{dir: {"file": true}, dir + "/sub": {"x": true}, file: nil, dir + "/./": {"other": true}, dir + "/none": {"x": true}, file + "/none": {"x": true}}
+	added, err := n.Watch(all)
 	require.NoError(t, err, "what is not there is no error")
 	require.True(t, added)
 	require.Len(t, n.wants, 3)
-	added, err = n.watch(all)
+	added, err = n.Watch(all)
 	require.NoError(t, err)
 	require.False(t, added)
-	_, err = n.watch(map[string]names{dir: {"file": true}})
+	_, err = n.Watch(map[string]Names{dir: {"file": true}})
 	require.NoError(t, err)
 	require.Len(t, n.wants, 1)
-	added, err = n.watch(all)
+	added, err = n.Watch(all)
 	require.NoError(t, err)
 	require.True(t, added)
 }
 
 func TestWhichEventsMatter(t *testing.T) {
-	n := &notifier{wants: map[int32]names{1: {"wanted": true}, 2: nil, 3: {"wanted": true}}}
+	n := &Notifier{wants: map[int32]Names{1: {"wanted": true}, 2: nil, 3: {"wanted": true}, 4: {EveryName: true}}}
 	for _, tt := range []struct {
 		event event
 		want  bool
 	}{
 		{event{1, unix.IN_CREATE, "wanted"}, true},
 		{event{1, unix.IN_CREATE, "neighbor"}, false},
+		{event{4, unix.IN_CREATE, "neighbor"}, true},
 		{event{1, unix.IN_MOVE_SELF, ""}, true},
 		{event{2, unix.IN_MODIFY, ""}, true},
 		{event{9, unix.IN_MODIFY, ""}, false},
@@ -83,43 +85,11 @@ func TestWithoutRights(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "closed")
 	require.NoError(t, os.Mkdir(dir, 0o311))
-	n, err := openNotifier(func() {})
+	n, err := Open(func() {})
 	require.NoError(t, err)
-	defer n.close()
-	_, err = n.watch(map[string]names{dir: {"file": true}})
+	defer n.Close()
+	_, err = n.Watch(map[string]Names{dir: {"file": true}})
 	require.ErrorIs(t, err, unix.EACCES)
-}
-
-func TestFollowIsBounded(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.Symlink("loop", filepath.Join(dir, "loop")))
-	c := follow(filepath.Join(dir, "loop"))
-	require.Empty(t, c.file)
-	require.LessOrEqual(t, len(c.steps), maxLinks+20)
-
-	require.NoError(t, os.Symlink("./bomb/bomb/bomb/bomb/bomb/bomb/bomb/bomb/bomb/bomb", filepath.Join(dir, "bomb")))
-	require.LessOrEqual(t, len(follow(filepath.Join(dir, "bomb")).steps), maxSteps)
-	require.Empty(t, follow("/").steps)
-	require.Empty(t, muteFileSystem(follow("/")))
-}
-
-func TestJitter(t *testing.T) {
-	for range 1000 {
-		require.InDelta(t, 30*time.Second, jitter(30*time.Second), float64(6*time.Second))
-	}
-}
-
-func TestNotifierIsTriedAgain(t *testing.T) {
-	w := New(Options{Logger: slog.New(slog.DiscardHandler)})
-	works := w.open
-	w.open = func(func()) (*notifier, error) { return nil, unix.EMFILE }
-	require.NoError(t, w.SetPaths([]string{filepath.Join(t.TempDir(), "file")}))
-	require.InDelta(t, defaultPoll, w.look(), float64(defaultPoll/5))
-	require.True(t, w.polling)
-	w.open = works
-	require.Zero(t, w.look())
-	require.False(t, w.polling)
-	w.closeNotifier()
 }
 
 func appendEvent(to []byte, e event, padding int) []byte {

@@ -1,0 +1,15 @@
+package filelog
+
+import "time"
+
+// DefaultConfigFor is the default configuration, for one path.
+func DefaultConfigFor(path string) *Config {
+	config := DefaultConfig()
+	config.Include = []string{path}
+	return config
+}
+
+// Hurry makes a receiver look at its files all the time.
+func (r *Receiver) Hurry() {
+	r.tuning.glance, r.tuning.look, r.tuning.poll, r.tuning.patience = time.Millisecond, time.Millisecond, 2*time.Millisecond, 20*time.Millisecond
+}
