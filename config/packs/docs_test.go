@@ -71,7 +71,7 @@ Rules for what programs tell in the log, and what the kernel tells too often. Ea
 [rules processor](../processors/rules/README.md); none is taken unasked. Patterns and samples are in
 [config/packs](../config/packs). This page is made from them (` + "`go test ./config/packs -update`" + `).
 
-A program is known by the attribute ` + "`syslog.appname`" + ` of its lines (in the journal SYSLOG_IDENTIFIER): a receiver
+A program is known by the attribute ` + "`log.syslog.appname`" + ` of its lines (in the journal SYSLOG_IDENTIFIER): a receiver
 that does not tell it gives these rules nothing to match.
 `)
 	for _, name := range names(t) {

@@ -23,7 +23,7 @@ import (
 )
 
 // appName is the attribute that says which program has written a line.
-const appName = "syslog.appname"
+const appName = "log.syslog.appname"
 
 // services are the packs for what programs write.
 var services = []string{"abrt", "containerd", "disk", "docker", "kubelet", "systemd"}
