@@ -32,10 +32,14 @@ func TestEveryConfigurationKeyIsTaggedAndCommented(t *testing.T) {
 }
 
 func TestDefaultsOfComponentsAreValid(t *testing.T) {
+	incomplete := map[string]string{
+		"processors/rules":  "there are no rules", // no pack is implied
+		"receivers/filelog": "include: is missing",
+	}
 	for folder, config := range builtIn() {
 		err := config.Validate()
-		if folder == "processors/rules" {
-			require.ErrorContains(t, err, "there are no rules", "no pack is implied")
+		if missing, is := incomplete[folder]; is {
+			require.ErrorContains(t, err, missing, folder)
 			continue
 		}
 		require.NoError(t, err, folder)
