@@ -105,22 +105,23 @@ func TestResumeRefuses(t *testing.T) {
 	}
 }
 
-// FuzzResume: whatever was kept, the lines come, none twice.
-func FuzzResume(f *testing.F) {
-	r := `{"scope":"machine-1","boot":{"id":"` + pipelinetest.BootID + `","start_ns":1795867200000000000},"paths":{"/var/log/app.log":` +
-		`{"live":true,"files":[{"path":"/var/log/app.log","key":"5f4c987d0f2b33d5","offset":%d,"from":%d,"told":%d,"marks":[{"offset":%d,"time_ns":5}]}]}},"at_ns":5}`
-	f.Add([]byte(fmt.Sprintf(r, 14, 7, 8, 7)))
-	f.Add([]byte(fmt.Sprintf(r, 70, 0, 1<<40, 0)))
-	f.Fuzz(func(t *testing.T, text []byte) {
+// keptAt is what a receiver may have kept of /var/log/app.log.
+func keptAt(offset, from int64, told uint64) []byte {
+	return fmt.Appendf(nil, `{"scope":"machine-1","boot":{"id":%q,"start_ns":1795867200000000000},"paths":{"/var/log/app.log":`+
+		`{"live":true,"files":[{"path":"/var/log/app.log","key":"5f4c987d0f2b33d5","offset":%d,"from":%d,"told":%d,"marks":[{"offset":%[3]d,"time_ns":5}]}]}},"at_ns":5}`,
+		pipelinetest.BootID, offset, from, told)
+}
+
+// Whatever was kept, the lines come, none twice.
+func TestResumesFromAnywhere(t *testing.T) {
+	for _, kept := range [][]byte{keptAt(14, 7, 8), keptAt(14, 14, 8), keptAt(70, 0, 1<<40), keptAt(9, 3, 2), keptAt(900, 800, 1), keptAt(0, 0, 0)} {
 		r := newRig(t)
 		r.config.StartAt = filelog.StartAtBeginning
 		r.write("var/log/app.log", strings.Repeat("line 1\n", 10))
 		r.sink = &pipelinetest.Sink{}
 		receiver := newReceiver(t, r.settings, r.config, r.sink)
 		receiver.Hurry()
-		if receiver.Resume(text) != nil {
-			require.Nil(t, receiver.Keep())
-		}
+		require.NoError(t, receiver.Resume(kept))
 		require.NoError(t, receiver.Start(t.Context()))
 		r.passTimeUntil(func() bool { return len(named(r.sink.Records(), pipeline.EventBacklogEnd)) > 0 })
 		shutdown(t, receiver)
@@ -131,9 +132,32 @@ func FuzzResume(f *testing.F) {
 				seen[record.Place.Position] = true
 			}
 		}
-		kept, err := receiver.Keep()()
+		require.NotEmpty(t, seen)
+		text, err := receiver.Keep()()
 		require.NoError(t, err)
 		second := newReceiver(t, r.settings, r.config, r.sink)
-		require.NoError(t, second.Resume(kept), "what is kept can be read back")
+		require.NoError(t, second.Resume(text), "what is kept can be read back")
+	}
+}
+
+// FuzzResume: what is taken of what was kept is kept again as it is.
+func FuzzResume(f *testing.F) {
+	f.Add(keptAt(14, 7, 8))
+	f.Add(keptAt(70, 0, 1<<40))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		settings, config := pipelinetest.Settings(t, "filelog"), filelog.DefaultConfigFor("/var/log/app.log")
+		receiver := newReceiver(t, settings, config, &pipelinetest.Sink{})
+		if receiver.Resume(text) != nil {
+			require.Nil(t, receiver.Keep())
+			return
+		}
+		kept, err := receiver.Keep()()
+		require.NoError(t, err)
+		second := newReceiver(t, settings, config, &pipelinetest.Sink{})
+		require.NoError(t, second.Resume(kept), "%s", kept)
+		again, err := second.Keep()()
+		require.NoError(t, err)
+		at := regexp.MustCompile(`"at_ns":\d+`)
+		require.JSONEq(t, at.ReplaceAllString(string(kept), `"at_ns":0`), at.ReplaceAllString(string(again), `"at_ns":0`))
 	})
 }
