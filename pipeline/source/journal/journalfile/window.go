@@ -1,0 +1,85 @@
+package journalfile
+
+import (
+	"errors"
+	"io"
+)
+
+const (
+	windowBits = 15
+	windowSize = 1 << windowBits
+)
+
+// Cache holds parts of files in memory: at most the size that it was made with,
+// however many files share it. It is for one goroutine at a time.
+type Cache struct {
+	windows []window
+	hashes  [hashSlots]knownHash
+	items   [maxFields * regularItem]byte // of the entry that is being read
+	files   uint32
+}
+
+// window is a part of a file as it was when it was read.
+type window struct {
+	file    uint32 // 0: none
+	version uint32
+	block   uint64
+	data    []byte // shorter at the end of the file
+	memory  []byte
+}
+
+// NewCache makes a cache of about size bytes, 256 KiB at least. Memory is taken when
+// it is needed.
+func NewCache(size int) *Cache {
+	return &Cache{windows: make([]window, max(8, size/windowSize))}
+}
+
+// register gives a file its number in the cache.
+func (c *Cache) register() uint32 {
+	c.files++
+	return c.files
+}
+
+// window returns the bytes of a file from offset to the end of the window that it
+// is in; none behind the end of the file. They stay until window is called again.
+func (c *Cache) window(f *File, offset uint64) ([]byte, error) {
+	block := offset >> windowBits
+	// Neighbors get slots of their own, and so do the same blocks of several files.
+	w := &c.windows[(block+uint64(f.number)*7)%uint64(len(c.windows))]
+	if w.block != block || w.file != f.number || w.version != f.version {
+		if err := w.load(f, block); err != nil {
+			return nil, err
+		}
+	}
+	start := offset & (windowSize - 1)
+	if start >= uint64(len(w.data)) {
+		return nil, nil
+	}
+	return w.data[start:], nil
+}
+
+func (w *window) load(f *File, block uint64) error {
+	if w.memory == nil {
+		w.memory = make([]byte, windowSize)
+	}
+	w.file = 0
+	n, err := f.readAt(w.memory, block<<windowBits)
+	if err != nil {
+		return err
+	}
+	w.data, w.file, w.version, w.block = w.memory[:n], f.number, f.version, block
+	return nil
+}
+
+// readAt reads what the file has at offset: less at its end.
+func (f *File) readAt(to []byte, offset uint64) (int, error) {
+	if offset > f.header.end && f.header.end > 0 {
+		return 0, nil
+	}
+	f.stats.Reads++
+	n, err := f.file.ReadAt(to, int64(offset)) //nolint:gosec // bounded by the check of the header
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	return n, nil
+}
