@@ -29,9 +29,7 @@ type decoder struct {
 // decompress appends the payload of length bytes at an offset, limit bytes of it at
 // most, and tells whether there was more.
 func (f *File) decompress(to []byte, offset, length uint64, flags byte, limit int) (got []byte, cut bool, err error) {
-	start := len(to)
-	to = slices.Grow(to, limit+1)
-	room := to[start : start+limit+1]
+	room := f.cache.roomFor(limit + 1)
 	var n int
 	switch flags & objectCompressed {
 	case objectZSTD:
@@ -44,9 +42,17 @@ func (f *File) decompress(to []byte, offset, length uint64, flags byte, limit in
 		err = bad(offset, "a payload compressed in two ways")
 	}
 	if err != nil {
-		return to[:start], false, err
+		return to, false, err
 	}
-	return to[:start+min(n, limit)], n > limit, nil
+	return append(to, room[:min(n, limit)]...), n > limit, nil
+}
+
+// roomFor returns memory that is used again by the next call.
+func (c *Cache) roomFor(length int) []byte {
+	if len(c.room) < length {
+		c.room = make([]byte, length)
+	}
+	return c.room[:length]
 }
 
 // compressed reads a payload as it stands, limit bytes at most.

@@ -3,6 +3,7 @@ package journalfile
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -37,7 +38,8 @@ type Stats struct {
 // File is an open journal file. Its methods are for one goroutine at a time, which
 // holds for all files that share a cache.
 type File struct {
-	file     *os.File
+	file     source
+	info     fs.FileInfo
 	cache    *Cache
 	number   uint32 // in the cache
 	version  uint32 // counts refreshes: windows from before are not valid any more
@@ -50,6 +52,12 @@ type File struct {
 	all      *chain
 }
 
+// source is what a file is read from.
+type source interface {
+	io.ReaderAt
+	io.Closer
+}
+
 // Open opens a file. An error that wraps ErrUnfinished says that its writer has just
 // made it, an *UnsupportedError that it cannot be read.
 func Open(path string, options Options) (*File, error) {
@@ -58,7 +66,27 @@ func Open(path string, options Options) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{file: file, cache: options.Cache, maxField: options.MaxField}
+	f, err := begin(file, options)
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("read the journal file %s: %w", path, err)
+	}
+	return f, nil
+}
+
+func begin(file *os.File, options Options) (*File, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is no regular file")
+	}
+	return newFile(file, info, options)
+}
+
+func newFile(from source, info fs.FileInfo, options Options) (f *File, err error) {
+	f = &File{file: from, info: info, cache: options.Cache, maxField: options.MaxField}
 	if f.cache == nil {
 		f.cache = NewCache(1 << 20)
 	}
@@ -66,26 +94,11 @@ func Open(path string, options Options) (*File, error) {
 		f.maxField = DefaultMaxField
 	}
 	f.number = f.cache.register()
-	if err := f.begin(); err != nil {
-		_ = file.Close()
-		return nil, fmt.Errorf("read the journal file %s: %w", path, err)
-	}
-	return f, nil
-}
-
-func (f *File) begin() error {
-	info, err := f.file.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New("is no regular file")
-	}
 	if f.header, err = f.readHeader(); err != nil {
-		return err
+		return nil, err
 	}
 	f.all = &chain{file: f, main: true}
-	return nil
+	return f, nil
 }
 
 func (f *File) readHeader() (Header, error) {
@@ -106,8 +119,8 @@ func (f *File) Header() Header { return f.header }
 // Stats returns what has been counted.
 func (f *File) Stats() Stats { return f.stats }
 
-// Info returns what the system knows of the file.
-func (f *File) Info() (fs.FileInfo, error) { return f.file.Stat() }
+// Info returns what the system knew of the file at Open.
+func (f *File) Info() fs.FileInfo { return f.info }
 
 // Refresh looks at what has been written meanwhile. All that was in the file before
 // Refresh was called is found after it. After an error the file is as it was.

@@ -3,6 +3,7 @@ package journalfile
 import (
 	"errors"
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -11,6 +12,7 @@ import (
 type Iterator struct {
 	file     *File
 	sequence sequence
+	matches  Matches
 	at       uint64 // an offset: Next is behind it, Previous ahead of it
 
 	suspect        uint64 // an entry that could not be read
@@ -23,7 +25,7 @@ func (f *File) Iterator(matches Matches) (*Iterator, error) {
 	if err := matches.Validate(); err != nil {
 		return nil, err
 	}
-	return &Iterator{file: f, sequence: f.sequence(matches)}, nil
+	return &Iterator{file: f, sequence: f.sequence(matches), matches: slices.Clone(matches)}, nil
 }
 
 // Next goes to the next entry and returns its key; false: there is none yet, and the
@@ -91,6 +93,9 @@ var ErrDamaged = errors.New("the entry is damaged")
 // counted, go on to the next.
 func (i *Iterator) Read(e *Entry) error {
 	err := i.file.read(i.at, e)
+	if err == nil && !e.Cut && !i.matches.hold(e) {
+		err = bad(i.at, "an entry that does not match, among those that do")
+	}
 	if errors.Is(err, errBad) {
 		i.file.stats.Damaged++
 		return errors.Join(ErrDamaged, err)

@@ -45,6 +45,30 @@ func IsFieldName(name string) bool {
 	return true
 }
 
+// hold tells whether an entry matches.
+func (m Matches) hold(e *Entry) bool {
+	for i, match := range m {
+		name := match[:strings.IndexByte(match, '=')+1]
+		first := slices.IndexFunc(m, func(other string) bool { return strings.HasPrefix(other, name) })
+		if first == i && !slices.ContainsFunc(m[i:], func(other string) bool {
+			return strings.HasPrefix(other, name) && e.has(other)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// has tells whether the entry has FIELD=value.
+func (e *Entry) has(match string) bool {
+	for _, s := range e.fields {
+		if s.end-s.start == len(match) && string(e.text[s.start:s.end]) == match {
+			return true
+		}
+	}
+	return false
+}
+
 // sequence is a list of entries' offsets, ascending.
 type sequence interface {
 	// after returns the first behind an offset; 0: none yet.

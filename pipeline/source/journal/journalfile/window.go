@@ -6,17 +6,21 @@ import (
 )
 
 const (
-	windowBits = 15
+	windowBits = 14
 	windowSize = 1 << windowBits
+	// ways is how many windows may be where one is looked for: what every entry
+	// refers to then stays, while all else passes through.
+	ways = 4
 )
 
 // Cache holds parts of files in memory: at most the size that it was made with,
 // however many files share it. It is for one goroutine at a time.
 type Cache struct {
-	windows []window
-	hashes  [hashSlots]knownHash
-	items   [maxFields * regularItem]byte // of the entry that is being read
-	files   uint32
+	sets   [][ways]*window // in each, the one that was used last comes first
+	hashes [hashSlots]knownHash
+	items  [maxFields * regularItem]byte // of the entry that is being read
+	room   []byte                        // for what is decompressed
+	files  uint32
 }
 
 // window is a part of a file as it was when it was read.
@@ -31,7 +35,13 @@ type window struct {
 // NewCache makes a cache of about size bytes, 256 KiB at least. Memory is taken when
 // it is needed.
 func NewCache(size int) *Cache {
-	return &Cache{windows: make([]window, max(8, size/windowSize))}
+	c := &Cache{sets: make([][ways]*window, max(2, size/windowSize/ways))}
+	for i := range c.sets {
+		for way := range c.sets[i] {
+			c.sets[i][way] = &window{}
+		}
+	}
+	return c
 }
 
 // register gives a file its number in the cache.
@@ -44,10 +54,11 @@ func (c *Cache) register() uint32 {
 // is in; none behind the end of the file. They stay until window is called again.
 func (c *Cache) window(f *File, offset uint64) ([]byte, error) {
 	block := offset >> windowBits
-	// Neighbors get slots of their own, and so do the same blocks of several files.
-	w := &c.windows[(block+uint64(f.number)*7)%uint64(len(c.windows))]
-	if w.block != block || w.file != f.number || w.version != f.version {
-		if err := w.load(f, block); err != nil {
+	set := &c.sets[(block+uint64(f.number)*7)%uint64(len(c.sets))]
+	w := set[0]
+	if !w.holds(f, block) {
+		var err error
+		if w, err = c.choose(set, f, block); err != nil {
 			return nil, err
 		}
 	}
@@ -56,6 +67,27 @@ func (c *Cache) window(f *File, offset uint64) ([]byte, error) {
 		return nil, nil
 	}
 	return w.data[start:], nil
+}
+
+// choose finds or loads a window and puts it first.
+func (c *Cache) choose(set *[ways]*window, f *File, block uint64) (*window, error) {
+	way := 1
+	for way < ways-1 && !set[way].holds(f, block) {
+		way++
+	}
+	w := set[way]
+	if !w.holds(f, block) {
+		if err := w.load(f, block); err != nil {
+			return nil, err
+		}
+	}
+	copy(set[1:way+1], set[:way])
+	set[0] = w
+	return w, nil
+}
+
+func (w *window) holds(f *File, block uint64) bool {
+	return w.block == block && w.file == f.number && w.version == f.version
 }
 
 func (w *window) load(f *File, block uint64) error {

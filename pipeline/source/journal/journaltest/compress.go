@@ -41,7 +41,7 @@ func compress(t testing.TB, how string, payload []byte) (text []byte, flags byte
 
 func compressXZ(payload []byte) ([]byte, error) {
 	var text bytes.Buffer
-	writer, err := xz.WriterConfig{NoCheckSum: true, DictCap: 1 << 20}.NewWriter(&text)
+	writer, err := xz.WriterConfig{NoCheckSum: true, DictCap: 1 << 16}.NewWriter(&text)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,11 @@ func WriteRemote(t testing.TB, path string, layout Layout, entries []Entry) {
 	Need(t, Remote)
 	cmd := exec.Command(Remote, "-o", path, "-")
 	cmd.Env = append(os.Environ(), "SYSTEMD_JOURNAL_COMPACT="+flag(layout.Compact), "SYSTEMD_JOURNAL_KEYED_HASH="+flag(layout.Keyed))
-	cmd.Stdin = bytes.NewReader(Export(entries))
+	var text bytes.Buffer
+	for _, entry := range entries {
+		writeExport(&text, entry)
+	}
+	cmd.Stdin = &text
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", Remote, err, output)
 	}

@@ -3,8 +3,6 @@
 package journaltest
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/binary"
 	"os"
 	"slices"
@@ -43,6 +41,8 @@ type Series struct {
 type Writer struct {
 	// FileID, MachineID as in the header.
 	FileID, MachineID journalfile.ID
+	// AfterWrite is called after each single change of the file; nil: not.
+	AfterWrite func()
 
 	t          testing.TB
 	file       *os.File
@@ -116,6 +116,9 @@ func (w *Writer) flags() (flags uint32) {
 func (w *Writer) write(offset uint64, text []byte) {
 	if _, err := w.file.WriteAt(text, int64(offset)); err != nil { //nolint:gosec // small
 		w.t.Fatal(err)
+	}
+	if w.AfterWrite != nil {
+		w.AfterWrite()
 	}
 }
 
@@ -310,17 +313,3 @@ func (w *Writer) putElement(a *array, entry uint64) {
 
 // SetState sets the state: 0 offline, 1 online, 2 archived.
 func (w *Writer) SetState(state byte) { w.write(16, []byte{state}) }
-
-// Export is the entry as it is before it is written.
-func Export(entries []Entry) []byte {
-	var text bytes.Buffer
-	for _, e := range entries {
-		writeExport(&text, e)
-	}
-	return text.Bytes()
-}
-
-// Sorted returns the fields in a fixed order.
-func Sorted(fields []string) []string {
-	return slices.SortedFunc(slices.Values(fields), cmp.Compare[string])
-}
