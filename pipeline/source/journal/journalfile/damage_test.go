@@ -60,7 +60,7 @@ func walk(t *testing.T, cache *journalfile.Cache, text []byte, written map[strin
 			_ = file.Refresh() // it may find no header any more
 		}
 		count += steps(t, file, i, i.Next, matches, written)
-		i.SeekTail()
+		require.NoError(t, i.SeekTail())
 		count += steps(t, file, i, i.Previous, matches, written)
 		seekAll(t, i)
 	}
@@ -176,7 +176,7 @@ func FuzzFile(f *testing.F) {
 				bounded(t, i, i.Next)
 				_ = file.Refresh()
 			}
-			i.SeekTail()
+			require.NoError(t, i.SeekTail())
 			bounded(t, i, i.Previous)
 			seekAll(t, i)
 		}

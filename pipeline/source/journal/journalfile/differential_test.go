@@ -124,7 +124,7 @@ func compare(t *testing.T, path string, entries []journaltest.Entry) {
 		args := append([]string{"--file", path, "-o", "export", "--all"}, matches...)
 		if backward {
 			args = append(args, "--reverse")
-			i.SeekTail()
+			require.NoError(t, i.SeekTail())
 		}
 		if round%3 == 2 && !backward {
 			at := entries[random.IntN(len(entries))].Realtime

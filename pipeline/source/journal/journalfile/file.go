@@ -122,6 +122,9 @@ func (f *File) Stats() Stats { return f.stats }
 // Info returns what the system knew of the file at Open.
 func (f *File) Info() fs.FileInfo { return f.info }
 
+// ErrReplaced says that another file was written over the one that was opened.
+var ErrReplaced = errors.New("the journal file was replaced in its place: open it again")
+
 // Refresh looks at what has been written meanwhile. All that was in the file before
 // Refresh was called is found after it. After an error the file is as it was.
 func (f *File) Refresh() error {
@@ -133,7 +136,7 @@ func (f *File) Refresh() error {
 		return fmt.Errorf("read the journal file's header again: %w", err)
 	}
 	if header.FileID != f.header.FileID {
-		return damage("the file's id has changed from %s to %s", f.header.FileID, header.FileID)
+		return ErrReplaced
 	}
 	f.version++ // behind the header: what is read from now on is as new as it
 	f.header = header

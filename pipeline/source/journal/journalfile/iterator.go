@@ -103,11 +103,36 @@ func (i *Iterator) Read(e *Entry) error {
 	return err
 }
 
+// StepBehind goes right behind the entry that the iterator is at, so that Previous
+// finds it again; StepBefore goes right before it, so that Next does.
+func (i *Iterator) StepBehind() {
+	if i.at != 0 {
+		i.at++
+	}
+}
+
+// StepBefore goes right before the entry that the iterator is at.
+func (i *Iterator) StepBefore() {
+	if i.at != 0 {
+		i.at--
+	}
+}
+
 // SeekHead goes before the first entry.
 func (i *Iterator) SeekHead() { i.at = 0 }
 
 // SeekTail goes behind the last entry.
-func (i *Iterator) SeekTail() { i.at = math.MaxInt64 }
+func (i *Iterator) SeekTail() error {
+	offset, err := i.file.all.before(math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	i.at = 0
+	if offset != 0 {
+		i.at = offset + 1
+	}
+	return nil
+}
 
 // SeekSeqnum goes right before the first entry with that number or a greater one.
 func (i *Iterator) SeekSeqnum(seqnum uint64) error {

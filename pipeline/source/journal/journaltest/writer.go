@@ -170,6 +170,7 @@ func (w *Writer) Append(e Entry) uint64 {
 	slices.Sort(items)
 	items = slices.Compact(items)
 	w.series.Last++
+	w.put(160, w.series.Last) // before the entry is there
 	offset := w.object(3, 0, w.entryBody(e, xor, items))
 	w.counts.entries++
 	w.link(176, 152, offset, false)
@@ -203,7 +204,6 @@ func (w *Writer) tellTail(e Entry) {
 		w.put(168, w.series.Last)
 		w.put(184, e.Realtime)
 	}
-	w.put(160, w.series.Last)
 	w.put(192, e.Realtime)
 	w.put(200, e.Monotonic)
 	w.write(56, e.Boot[:])
