@@ -24,6 +24,8 @@ type file struct {
 
 	head   journalfile.Key // where i is, if peeked
 	peeked bool
+	ready  bool // the head is to be told, as long as it is ahead of what was told last
+	series *series
 	// unsettled: i may be before the reader's location in its direction.
 	unsettled bool
 	drained   bool // nothing more was there

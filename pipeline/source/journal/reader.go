@@ -37,11 +37,8 @@ type Reader struct {
 	direction direction
 	location  journalfile.Key // the entry that was read last; zero: none since the last seek
 	between   bool            // it stands behind that one, not at it
-	told      map[journalfile.ID]uint64
-	// horizon is, by series, the number up to which every entry can be found, but for
-	// the one of that number itself, which may be about to be written.
-	horizon  map[journalfile.ID]uint64
-	caughtUp bool // all up to there was told
+	series    map[journalfile.ID]*series
+	caughtUp  bool // all up to the horizons was told
 }
 
 // Stats count what could not be passed on, and what it cost.
@@ -72,7 +69,7 @@ func Open(options Options) (*Reader, error) {
 	options.setDefaults()
 	r := &Reader{
 		options: options, cache: journalfile.NewCache(options.Cache), woken: time.Now().Add(-options.Debounce),
-		directories: map[string]*directory{}, finished: map[inode]stamp{}, faults: map[string]error{},
+		directories: map[string]*directory{}, finished: map[inode]stamp{}, series: map[journalfile.ID]*series{}, faults: map[string]error{},
 	}
 	r.notifier, r.blind = openNotifier()
 	r.SeekHead()

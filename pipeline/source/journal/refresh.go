@@ -24,12 +24,7 @@ func (r *Reader) Refresh() {
 	r.caughtUp = false
 	for range maxRounds {
 		r.refreshFiles()
-		horizon := map[journalfile.ID]uint64{}
-		for _, f := range r.files {
-			header := f.Header()
-			horizon[header.SeqnumID] = max(horizon[header.SeqnumID], header.TailSeqnum)
-		}
-		r.horizon = horizon
+		r.setHorizons()
 		if !r.scan() {
 			break
 		}

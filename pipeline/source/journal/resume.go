@@ -1,13 +1,6 @@
 package journal
 
-import (
-	"maps"
-
-	"github.com/otelnpd/otelnpd/pipeline/source/journal/journalfile"
-)
-
-// maxSeries bounds how many series a position holds.
-const maxSeries = 64
+import "github.com/otelnpd/otelnpd/pipeline/source/journal/journalfile"
 
 // Position is how far a reader has come.
 type Position struct {
@@ -23,13 +16,12 @@ type Position struct {
 func (r *Reader) Position() Position {
 	p := Position{Cursor: Cursor(r.location), Told: map[string]uint64{}}
 	for _, f := range r.files { // the others are gone
-		id := f.Header().SeqnumID
-		seqnum := r.told[id]
-		if r.caughtUp && r.horizon[id] > 0 {
-			seqnum = max(seqnum, r.horizon[id]-1)
+		seqnum := f.series.told
+		if r.caughtUp && f.series.horizon > 0 {
+			seqnum = max(seqnum, f.series.horizon-1)
 		}
 		if seqnum > 0 && len(p.Told) < maxSeries {
-			p.Told[id.String()] = seqnum
+			p.Told[f.Header().SeqnumID.String()] = seqnum
 		}
 	}
 	if !p.Cursor.IsZero() {
@@ -69,7 +61,8 @@ func (r *Reader) Resume(p Position) *Gap {
 		}
 		return f.i.SeekRealtime(c.Realtime + 1)
 	})
-	r.told, r.location = maps.Clone(told), journalfile.Key(c)
+	r.setTold(told)
+	r.location = journalfile.Key(c)
 	return r.gapBehind(c, told[c.SeqnumID])
 }
 

@@ -159,6 +159,7 @@ func (r *Reader) open(path string) bool {
 		_ = opened.Close()
 		return false
 	}
+	f.series = r.seriesOf(opened.Header().SeqnumID)
 	r.files = append(r.files, f)
 	r.place(f)
 	return true

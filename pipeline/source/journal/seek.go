@@ -28,7 +28,7 @@ func (r *Reader) SeekTail() {
 		if !ok {
 			continue
 		}
-		r.told[last.SeqnumID] = max(r.told[last.SeqnumID], last.Seqnum)
+		f.series.told = max(f.series.told, last.Seqnum)
 		if r.location == (journalfile.Key{}) || compare(&last, &r.location) > 0 {
 			r.location = last
 		}
@@ -75,14 +75,14 @@ func (r *Reader) bootSince(boot journalfile.ID) (since uint64) {
 // begin puts all files, and those that come later, where reading begins.
 func (r *Reader) begin(seek func(*file) error) {
 	r.seek, r.location, r.between, r.direction = seek, journalfile.Key{}, true, forward
-	r.told = map[journalfile.ID]uint64{}
+	r.setTold(nil)
 	for _, f := range r.files {
 		r.put(f, seek)
 	}
 }
 
 func (r *Reader) put(f *file, seek func(*file) error) {
-	f.peeked, f.unsettled, f.drained = false, false, false
+	f.peeked, f.ready, f.unsettled, f.drained = false, false, false, false
 	if err := seek(f); err != nil {
 		r.fail(f, err)
 	}
@@ -92,7 +92,7 @@ func (r *Reader) put(f *file, seek func(*file) error) {
 // that is behind what was told.
 func (r *Reader) place(f *file) {
 	seek := r.seek
-	if told := r.told[f.Header().SeqnumID]; told > 0 {
+	if told := f.series.told; told > 0 {
 		seek = func(f *file) error { return f.i.SeekSeqnum(told + 1) }
 	}
 	r.put(f, seek)

@@ -22,7 +22,7 @@ func (r *Reader) step(e *Entry, towards direction) bool {
 			r.caughtUp = towards == forward
 			return false
 		}
-		f.peeked = false
+		f.peeked, f.ready = false, false
 		err := f.i.Read(e)
 		if errors.Is(err, journalfile.ErrDamaged) {
 			continue // counted
@@ -34,7 +34,7 @@ func (r *Reader) step(e *Entry, towards direction) bool {
 		}
 		r.location, r.between = e.Key, false
 		if towards == forward {
-			r.told[e.SeqnumID] = e.Seqnum
+			f.series.told = e.Seqnum
 		}
 		return true
 	}
@@ -46,9 +46,9 @@ func (r *Reader) turn(towards direction) {
 		return
 	}
 	r.direction = towards
-	r.told = map[journalfile.ID]uint64{r.location.SeqnumID: r.location.Seqnum}
+	r.setTold(map[journalfile.ID]uint64{r.location.SeqnumID: r.location.Seqnum})
 	for _, f := range r.files {
-		f.peeked, f.unsettled = false, r.location != journalfile.Key{}
+		f.peeked, f.ready, f.unsettled = false, false, r.location != journalfile.Key{}
 		f.stepBack(towards)
 	}
 }
@@ -68,7 +68,10 @@ func (r *Reader) first() (first *file) {
 
 // settle goes to the file's next entry that is to be told; false: there is none now.
 func (r *Reader) settle(f *file) bool {
-	for !f.failed {
+	if f.ready && (r.between || compare(&f.head, &r.location) == int(r.direction)) {
+		return true
+	}
+	for f.ready = false; !f.failed; {
 		ok, err := f.peek(r.direction)
 		if err != nil {
 			r.fail(f, err)
@@ -81,7 +84,7 @@ func (r *Reader) settle(f *file) bool {
 		case r.direction == forward && f.head.Seqnum > f.Header().TailSeqnum && (f.refreshed || f.isFinal()):
 			f.peeked = false // the file has no such number, and it would hide all others
 			r.stats.Damaged++
-		case r.direction == forward && !f.isFinal() && f.head.Seqnum > r.horizon[f.head.SeqnumID]:
+		case r.direction == forward && !f.isFinal() && f.head.Seqnum > f.series.horizon:
 			return false
 		case r.direction == forward && r.wasTold(f):
 			f.peeked = false
@@ -90,7 +93,7 @@ func (r *Reader) settle(f *file) bool {
 			f.peeked = false
 			r.stats.Duplicates++
 		default:
-			f.unsettled = false
+			f.unsettled, f.ready = false, true
 			return true
 		}
 	}
@@ -107,14 +110,14 @@ func (r *Reader) isAhead(key *journalfile.Key) bool {
 // wasTold tells whether a file's next entry has been told: of its series by the
 // number; a copy in another series, which comes late, by its original.
 func (r *Reader) wasTold(f *file) bool {
-	if f.head.Seqnum <= r.told[f.head.SeqnumID] {
+	if f.head.Seqnum <= f.series.told {
 		return true
 	}
 	if r.location == (journalfile.Key{}) || f.head.SeqnumID == r.location.SeqnumID || compare(&f.head, &r.location) > 0 {
 		return false
 	}
 	for _, other := range r.files {
-		if other == f || other.Header().SeqnumID == f.head.SeqnumID || r.told[other.Header().SeqnumID] == 0 {
+		if other.series == f.series || other.series.told == 0 {
 			continue
 		}
 		if found, err := other.has(&f.head); err == nil && found {
@@ -126,6 +129,6 @@ func (r *Reader) wasTold(f *file) bool {
 
 // fail notes that a file cannot be read for now.
 func (r *Reader) fail(f *file, err error) {
-	f.peeked, f.drained, f.failed = false, false, true
+	f.peeked, f.ready, f.drained, f.failed = false, false, false, true
 	r.faults[f.path] = fmt.Errorf("read the journal file %s: %w", f.path, err)
 }

@@ -2,6 +2,7 @@ package journalfile_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,10 +22,10 @@ func small(t testing.TB, layout journaltest.Layout) (text []byte, written map[st
 	layout.Buckets = 8
 	entries := []journaltest.Entry{}
 	long := strings.Repeat(" and on", 12)
-	for i, message := range []string{"one", "two", "two", "three" + long, "four", "five", "six", "seven"} {
+	for i, message := range []string{"one", "two", "two", "three" + long, "four", "five"} {
 		entries = append(entries, journaltest.Entry{
 			Realtime: 1000 + uint64(i), Monotonic: 10 + uint64(i), Boot: journalfile.ID{1},
-			Fields: []string{"MESSAGE=" + message, "_TRANSPORT=" + []string{"kernel", "stdout"}[i%2], "A=" + string(rune('a'+i%3))},
+			Fields: []string{"A=" + string(rune('a'+i%3)), "MESSAGE=" + message, "_TRANSPORT=" + []string{"kernel", "stdout"}[i%2]},
 		})
 	}
 	write(t, path, layout, entries)
@@ -38,7 +39,8 @@ func small(t testing.TB, layout journaltest.Layout) (text []byte, written map[st
 }
 
 func contentOf(fields []string) string {
-	return strings.Join(slices.Sorted(slices.Values(fields)), "\n")
+	slices.Sort(fields)
+	return strings.Join(fields, "\n")
 }
 
 // maxReads bounds what a file of a few KiB may cost.
@@ -46,8 +48,9 @@ const maxReads = 2000
 
 // walk reads a file in every way and returns how many entries there were. What is
 // read must have been written.
+//
+//nolint:thelper // it runs ten thousand times
 func walk(t *testing.T, cache *journalfile.Cache, text []byte, written map[string]bool) (count int) {
-	t.Helper()
 	file, err := journalfile.OpenBytes(bytes.NewReader(text), journalfile.Options{Cache: cache})
 	if err != nil {
 		return 0
@@ -68,31 +71,33 @@ func walk(t *testing.T, cache *journalfile.Cache, text []byte, written map[strin
 	return count
 }
 
+//nolint:thelper // it runs ten thousand times
 func steps(
 	t *testing.T, file *journalfile.File, i *journalfile.Iterator, step func() (journalfile.Key, bool, error),
 	matches journalfile.Matches, written map[string]bool,
 ) (count int) {
-	t.Helper()
 	var e journalfile.Entry
+	var fields []string
 	for range 1000 {
 		_, ok, err := step()
-		require.NoError(t, err)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if !ok {
 			return count
 		}
 		if err := i.Read(&e); err != nil {
-			require.ErrorIs(t, err, journalfile.ErrDamaged)
+			if !errors.Is(err, journalfile.ErrDamaged) {
+				t.Fatal(err)
+			}
 			continue
 		}
-		var fields []string
+		fields = fields[:0]
 		for name, value := range e.All() {
 			fields = append(fields, string(name)+"="+string(value))
 		}
-		if written != nil {
-			require.True(t, written[contentOf(fields)], "was not written: %q", fields)
-			for _, match := range matches[:min(1, len(matches))] {
-				require.Contains(t, fields, match)
-			}
+		if !written[contentOf(fields)] || len(matches) > 0 && !slices.Contains(fields, matches[0]) {
+			t.Fatalf("was not written, or does not match: %q", fields)
 		}
 		count++
 	}
@@ -113,22 +118,18 @@ func seekAll(t *testing.T, i *journalfile.Iterator) {
 // ends.
 func TestEveryByteDamaged(t *testing.T) {
 	for name, layout := range layouts("", "zstd", "lz4", "xz") {
-		flips := []byte{0x01, 0xff}
-		if layout.Compression != "" {
-			if layout.Compact != layout.Keyed {
-				continue // the payloads are what differs
-			}
-			flips = flips[1:]
+		if layout.Compression != "" && !(layout.Compact && layout.Keyed) {
+			continue // the payloads are what differs
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, written := small(t, layout)
 			cache := journalfile.NewCache(0)
 			all := walk(t, cache, text, written)
-			require.Equal(t, 2*(8+3), all, "forward and backward")
+			require.Equal(t, 2*(6+2), all, "forward and backward")
 			files, kept := 0, 0
 			for at := range text {
-				for _, flip := range flips {
+				for _, flip := range []byte{0xff, 1 << (at % 8)} {
 					text[at] ^= flip
 					kept += walk(t, cache, text, written)
 					text[at] ^= flip

@@ -96,15 +96,18 @@ func TestSameAsJournalctl(t *testing.T) {
 	}
 	for name, compressions := range map[string][]string{"own": {"", "lz4", "xz", "zstd"}, "remote": {"zstd"}} {
 		for kind, layout := range layouts(compressions...) {
+			if name == "own" && layout.Compression != "" && layout.Compact != layout.Keyed {
+				continue
+			}
 			t.Run(name+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				path := filepath.Join(t.TempDir(), "test.journal")
-				entries := journaltest.Random(7, 600)
+				entries := journaltest.Random(7, 300)
 				writers[name](t, path, layout, entries)
 				header := open(t, path, whole).Header()
 				require.Equal(t, layout.Compact, header.Compact)
 				require.Equal(t, layout.Keyed, header.Keyed)
-				require.Equal(t, uint64(600), header.Entries)
+				require.Equal(t, uint64(300), header.Entries)
 				compare(t, path, entries)
 			})
 		}
@@ -115,7 +118,7 @@ func TestSameAsJournalctl(t *testing.T) {
 func compare(t *testing.T, path string, entries []journaltest.Entry) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(3, 3))
-	for round := range 14 {
+	for round := range 9 {
 		matches := randomMatches(random, round)
 		backward := round%2 == 1
 		file := open(t, path, whole)

@@ -14,15 +14,17 @@ const (
 	// maxEntry is how many times the length of a field all fields of an entry have
 	// together at most.
 	maxEntry = 16
-	// hashSlots is how many data objects' hashes are remembered.
-	hashSlots = 1 << 11
+	// knownSlots is how many data objects are remembered.
+	knownSlots = 1 << 10
 )
 
-// knownHash is the hash of a data object's payload.
-type knownHash struct {
+// knownData is what was found out of a data object's payload.
+type knownData struct {
 	file   uint32
 	offset uint64
+	length int
 	hash   uint64
+	equal  int // the index of the first =
 }
 
 // read reads the entry at an offset. It wraps errBad where there is none, or not what
@@ -97,33 +99,36 @@ func (f *File) field(e *Entry, offset uint64) (hash uint64, err error) {
 	if e.text, cut, err = f.payload(e.text, offset, o, limit); err != nil {
 		return 0, err
 	}
-	field := e.text[start:]
-	equal := bytes.IndexByte(field, '=')
-	switch {
-	case cut:
+	known := f.known(offset, e.text[start:], cut)
+	if cut {
 		e.Cut = true
 		f.stats.Cut++
-		if equal < 1 {
-			e.text = e.text[:start]
-			return 0, nil
-		}
-	case equal < 1:
-		return 0, bad(offset, "data without a name")
-	default:
-		hash = f.fieldHash(offset, field)
 	}
-	e.fields = append(e.fields, span{start, start + equal, len(e.text)})
-	return hash, nil
+	switch {
+	case known.equal < 1 && cut:
+		e.text = e.text[:start]
+		return 0, nil
+	case known.equal < 1:
+		return 0, bad(offset, "data without a name")
+	}
+	e.fields = append(e.fields, span{start, start + known.equal, len(e.text)})
+	return known.hash, nil
 }
 
-// fieldHash returns the hash of a data object's payload: most of them are shared by
-// many entries.
-func (f *File) fieldHash(offset uint64, field []byte) uint64 {
-	known := &f.cache.hashes[offset/8%hashSlots]
-	if known.offset != offset || known.file != f.number {
-		*known = knownHash{file: f.number, offset: offset, hash: journalhash.Jenkins(field)}
+// known returns what is known of a data object's payload: most of them are shared by
+// many entries. Of one that is cut off the hash cannot be known.
+func (f *File) known(offset uint64, field []byte, cut bool) knownData {
+	if cut {
+		return knownData{equal: bytes.IndexByte(field, '=')}
 	}
-	return known.hash
+	known := &f.cache.known[offset/8%knownSlots]
+	if known.offset != offset || known.file != f.number || known.length != len(field) {
+		*known = knownData{
+			file: f.number, offset: offset, length: len(field),
+			hash: journalhash.Jenkins(field), equal: bytes.IndexByte(field, '='),
+		}
+	}
+	return *known
 }
 
 // hasDuplicates tells whether the hash of an entry is off because fields came

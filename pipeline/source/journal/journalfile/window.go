@@ -16,11 +16,11 @@ const (
 // Cache holds parts of files in memory: at most the size that it was made with,
 // however many files share it. It is for one goroutine at a time.
 type Cache struct {
-	sets   [][ways]*window // in each, the one that was used last comes first
-	hashes [hashSlots]knownHash
-	items  [maxFields * regularItem]byte // of the entry that is being read
-	room   []byte                        // for what is decompressed
-	files  uint32
+	sets  [][ways]*window // in each, the one that was used last comes first
+	known [knownSlots]knownData
+	items [maxFields * regularItem]byte // of the entry that is being read
+	room  []byte                        // for what is decompressed
+	files uint32
 }
 
 // window is a part of a file as it was when it was read.

@@ -1,4 +1,4 @@
-package journalfile_test
+package journal_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelnpd/otelnpd/pipeline/source/journal"
 	"github.com/otelnpd/otelnpd/pipeline/source/journal/journalfile"
 	"github.com/otelnpd/otelnpd/pipeline/source/journal/journaltest"
 )
@@ -59,18 +60,19 @@ var benchShares = []struct {
 // part included, for the reference that of journalctl -o export.
 func BenchmarkJournal(b *testing.B) {
 	directory := benchJournal(b)
-	paths, err := filepath.Glob(filepath.Join(directory, "*.journal"))
-	require.NoError(b, err)
 	for _, s := range benchShares {
 		b.Run("impl=otelnpd/matching="+s.share, func(b *testing.B) {
-			cache, before := journalfile.NewCache(1<<20), cpuTime(b, unix.RUSAGE_SELF)
-			var e journalfile.Entry
+			before := cpuTime(b, unix.RUSAGE_SELF)
+			var e journal.Entry
 			b.ReportAllocs()
 			for b.Loop() {
+				reader, err := journal.Open(journal.Options{Directories: []string{directory}, Matches: s.matches})
+				require.NoError(b, err)
 				count := 0
-				for _, path := range paths {
-					count += readFile(b, path, cache, s.matches, &e)
+				for reader.Next(&e) {
+					count++
 				}
+				require.NoError(b, reader.Close())
 				require.Equal(b, s.count, count)
 			}
 			b.ReportMetric((cpuTime(b, unix.RUSAGE_SELF)-before)/float64(b.N), "cpu-ms")
@@ -88,26 +90,6 @@ func BenchmarkJournal(b *testing.B) {
 			}
 			b.ReportMetric((cpuTime(b, unix.RUSAGE_CHILDREN)-before)/float64(b.N), "cpu-ms")
 		})
-	}
-}
-
-func readFile(b *testing.B, path string, cache *journalfile.Cache, matches journalfile.Matches, e *journalfile.Entry) (count int) {
-	b.Helper()
-	file, err := journalfile.Open(path, journalfile.Options{Cache: cache})
-	require.NoError(b, err)
-	defer file.Close()
-	i, err := file.Iterator(matches)
-	require.NoError(b, err)
-	for {
-		_, ok, err := i.Next()
-		if err != nil || !ok {
-			require.NoError(b, err)
-			return count
-		}
-		if err := i.Read(e); err != nil {
-			require.NoError(b, err)
-		}
-		count++
 	}
 }
 
