@@ -18,6 +18,12 @@ type Cursor journalfile.Key
 // CursorOf returns the place of an entry.
 func CursorOf(e *Entry) Cursor { return Cursor(e.Key) }
 
+// Compare returns -1, 0 or 1 as the entry comes before, is, or comes after another
+// one, in journalctl's order.
+func (c Cursor) Compare(other Cursor) int {
+	return compare((*journalfile.Key)(&c), (*journalfile.Key)(&other))
+}
+
 // IsZero tells whether the cursor is of no entry.
 func (c Cursor) IsZero() bool { return c == Cursor{} }
 

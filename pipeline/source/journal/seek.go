@@ -20,6 +20,18 @@ func (r *Reader) SeekTail() {
 	now := uint64(time.Now().UnixMicro()) //nolint:gosec // after 1970
 	r.begin(func(f *file) error { return f.i.SeekTail() })
 	r.seek = func(f *file) error { return f.i.SeekRealtime(now) }
+	r.location = r.tail(func(f *file, last *journalfile.Key) {
+		f.series.told = max(f.series.told, last.Seqnum)
+	})
+}
+
+// Tail returns the place of the last entry of all, whether it matches or not; zero:
+// there is none.
+func (r *Reader) Tail() Cursor {
+	return Cursor(r.tail(func(*file, *journalfile.Key) {}))
+}
+
+func (r *Reader) tail(each func(*file, *journalfile.Key)) (tail journalfile.Key) {
 	for _, f := range r.files {
 		last, ok, err := f.last()
 		if err != nil {
@@ -28,11 +40,12 @@ func (r *Reader) SeekTail() {
 		if !ok {
 			continue
 		}
-		f.series.told = max(f.series.told, last.Seqnum)
-		if r.location == (journalfile.Key{}) || compare(&last, &r.location) > 0 {
-			r.location = last
+		each(f, &last)
+		if tail == (journalfile.Key{}) || compare(&last, &tail) > 0 {
+			tail = last
 		}
 	}
+	return tail
 }
 
 // SeekRealtime goes before the first entry of that time or later.

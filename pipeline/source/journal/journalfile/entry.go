@@ -40,6 +40,9 @@ type span struct{ start, equal, end int }
 // Len returns how many fields there are.
 func (e *Entry) Len() int { return len(e.fields) }
 
+// Size returns how many bytes the fields have.
+func (e *Entry) Size() int { return len(e.text) }
+
 // Field returns one of them.
 func (e *Entry) Field(i int) (name, value []byte) {
 	s := e.fields[i]
