@@ -120,6 +120,9 @@ func (r *Reader) Faults() []Fault {
 // Files returns how many files are open.
 func (r *Reader) Files() int { return len(r.files) }
 
+// HasRead tells whether there is, or was, any file.
+func (r *Reader) HasRead() bool { return len(r.files) > 0 || len(r.finished) > 0 }
+
 // Blind returns why the kernel does not tell of changes, which are then looked for
 // every second; nil: it does.
 func (r *Reader) Blind() error { return r.blind }

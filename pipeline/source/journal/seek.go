@@ -55,21 +55,27 @@ func (r *Reader) SeekRealtime(at time.Time) {
 }
 
 // SeekBoot goes before the first entry of a boot, or behind the last entry of all
-// where there is none. It tells whether there is one.
+// where there is none. It tells whether there is one. A file that appears later is read
+// from the boot's first entry in it on, or from this moment.
 func (r *Reader) SeekBoot(boot journalfile.ID) bool {
 	since := r.bootSince(boot)
-	r.begin(func(f *file) error {
-		found, err := f.i.SeekMonotonic(boot, 0)
-		switch {
-		case err != nil || found:
+	found := since > 0
+	if !found {
+		since = uint64(time.Now().UnixMicro()) //nolint:gosec // after 1970
+	}
+	seek := func(f *file) error {
+		there, err := f.i.SeekMonotonic(boot, 0)
+		if err != nil || there {
 			return err
-		case since > 0:
-			return f.i.SeekRealtime(since)
-		default:
-			return f.i.SeekTail()
 		}
-	})
-	return since > 0
+		return f.i.SeekRealtime(since)
+	}
+	r.begin(seek)
+	if !found {
+		r.SeekTail()
+		r.seek = seek
+	}
+	return found
 }
 
 // bootSince returns the wall time of a boot's first entry; 0: there is none.
