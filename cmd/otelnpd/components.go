@@ -14,6 +14,7 @@ import (
 	"github.com/otelnpd/otelnpd/processors/conditions"
 	"github.com/otelnpd/otelnpd/processors/dedupe"
 	"github.com/otelnpd/otelnpd/processors/rules"
+	"github.com/otelnpd/otelnpd/receivers/journald"
 	"github.com/otelnpd/otelnpd/receivers/kmsg"
 	"github.com/otelnpd/otelnpd/receivers/unavailable"
 )
@@ -31,7 +32,7 @@ type shared struct {
 // factories is the one list of what is built in.
 func factories(s shared) pipeline.Factories {
 	return pipeline.Factories{
-		Receivers: byType(receiverType, kmsg.NewFactory(s.kmsg), unavailable.NewFactory()),
+		Receivers: byType(receiverType, kmsg.NewFactory(s.kmsg), journald.NewFactory(), unavailable.NewFactory()),
 		Processors: byType(processorType,
 			dedupe.NewFactory(),
 			rules.NewFactory(packs.FS),

@@ -16,6 +16,7 @@ import (
 	"github.com/otelnpd/otelnpd/processors/conditions"
 	"github.com/otelnpd/otelnpd/processors/dedupe"
 	"github.com/otelnpd/otelnpd/processors/rules"
+	"github.com/otelnpd/otelnpd/receivers/journald"
 	"github.com/otelnpd/otelnpd/receivers/kmsg"
 	"github.com/otelnpd/otelnpd/receivers/unavailable"
 )
@@ -24,7 +25,7 @@ import (
 func factories() pipeline.Factories {
 	return pipeline.Factories{
 		Receivers: map[string]pipeline.ReceiverFactory{
-			kmsg.Type: kmsg.NewFactory(nil), unavailable.Type: unavailable.NewFactory(),
+			kmsg.Type: kmsg.NewFactory(nil), journald.Type: journald.NewFactory(), unavailable.Type: unavailable.NewFactory(),
 		},
 		Processors: map[string]pipeline.ProcessorFactory{
 			"dedupe": dedupe.NewFactory(), rules.Type: rules.NewFactory(packs.FS), "conditions": conditions.NewFactory(nil),

@@ -184,12 +184,20 @@ func (r *Receiver) run(reading, sending context.Context, first []pipeline.Record
 		if r.refused || reading.Err() != nil || r.reader.Wait(reading) != nil {
 			break
 		}
-		r.reader.Refresh()
+		r.refresh(sending)
 		r.settings.Report(status(r.reader, r.config.Directories))
 	}
 	if r.live && !r.refused { // what was written before the end
-		r.reader.Refresh()
+		r.refresh(sending)
 		r.passAll(sending, sending)
+	}
+}
+
+// refresh looks for what is new, and tells of what was removed unread.
+func (r *Receiver) refresh(ctx context.Context) {
+	r.reader.Refresh()
+	if gap := r.reader.TakeGap(); gap != nil {
+		r.records = append(r.records, r.tellGap(ctx, gap, r.reached.read.Cursor))
 	}
 }
 

@@ -339,6 +339,39 @@ func TestRemovedEntriesAreToldAndCounted(t *testing.T) {
 	require.Empty(t, named(n.run(), pipeline.EventProblem), "once")
 }
 
+func TestRemovedWhileFollowing(t *testing.T) {
+	n := newNode(t)
+	n.write(lines(0, 3)...)
+	sink, reached, release := &pipelinetest.Sink{}, make(chan struct{}), make(chan struct{})
+	held := false
+	sink.Gate = func(context.Context) error {
+		if !held {
+			held = true
+			close(reached)
+			<-release
+		}
+		return nil
+	}
+	receiver := n.receiver(sink)
+	require.NoError(t, receiver.Start(t.Context()))
+	<-reached
+	n.write(lines(3, 4)...)
+	archived := n.rotate()
+	n.write(lines(7, 1)...)
+	require.NoError(t, os.Truncate(archived, 0)) // as journald does
+	require.NoError(t, os.Remove(archived))
+	close(release)
+	sink.WaitFor(t, "the line behind the gap", func(records []pipeline.Record) bool { return slices.Contains(named(records, ""), "line 7") })
+	shutdown(t, receiver)
+	require.Equal(t, append(numbered(0, 3), "line 7"), sink.Lines())
+	require.Len(t, named(sink.Records(), pipeline.EventProblem), 1)
+	for _, record := range sink.Records() {
+		if record.Problem != nil {
+			require.Equal(t, "up to 4 journal entries were removed before they were read", record.Problem.Message)
+		}
+	}
+}
+
 func TestDamageAndCutsAreCounted(t *testing.T) {
 	n := newNode(t)
 	n.write(lines(0, 1)...)

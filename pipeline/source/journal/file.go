@@ -29,6 +29,8 @@ type file struct {
 	// unsettled: i may be before the reader's location in its direction.
 	unsettled bool
 	drained   bool // nothing more was there
+	checked   bool // that its content is there, since it was refreshed or damaged
+	damaged   uint64
 	failed    bool // it cannot be read until the next Refresh
 	refreshed bool // since the head was found
 	seen      bool // by the scan

@@ -39,6 +39,8 @@ type Reader struct {
 	between   bool            // it stands behind that one, not at it
 	series    map[journalfile.ID]*series
 	caughtUp  bool // all up to the horizons was told
+	halted    bool // nothing is told until the next Refresh
+	gap       *Gap // not taken yet
 }
 
 // Stats count what could not be passed on, and what it cost.

@@ -21,7 +21,7 @@ const maxRounds = 4
 // entry.
 func (r *Reader) Refresh() {
 	clear(r.faults)
-	r.caughtUp = false
+	r.noteReached()
 	for range maxRounds {
 		r.refreshFiles()
 		r.setHorizons()
@@ -31,15 +31,15 @@ func (r *Reader) Refresh() {
 	}
 	r.refreshFiles()
 	r.closeFinished()
+	r.lookForGaps()
 }
 
 func (r *Reader) refreshFiles() {
 	r.files = slices.DeleteFunc(r.files, func(f *file) bool {
-		f.failed, f.refreshed = false, true
+		f.failed, f.refreshed, f.checked = false, true, false
 		err := f.Refresh()
-		if errors.Is(err, journalfile.ErrReplaced) { // the scan finds the new one
-			r.stats.add(f.Stats())
-			_ = f.Close() // it was only read
+		if isGone(err) {
+			r.bury(f)
 			return true
 		}
 		if err != nil {
@@ -47,6 +47,10 @@ func (r *Reader) refreshFiles() {
 		}
 		return false
 	})
+}
+
+func isGone(err error) bool {
+	return errors.Is(err, journalfile.ErrErased) || errors.Is(err, journalfile.ErrReplaced)
 }
 
 // closeFinished closes the files that are finished and read to their end.

@@ -63,16 +63,16 @@ func (r *Reader) Resume(p Position) *Gap {
 	})
 	r.setTold(told)
 	r.location = journalfile.Key(c)
-	return r.gapBehind(c, told[c.SeqnumID])
+	return r.gapBehind(c.SeqnumID, told[c.SeqnumID])
 }
 
-// gapBehind looks for the entry of a number in the cursor's series, and else for the
-// one behind it.
-func (r *Reader) gapBehind(c Cursor, seqnum uint64) *Gap {
+// gapBehind looks for the entry of a number in a series, and else for the one behind
+// it.
+func (r *Reader) gapBehind(id journalfile.ID, seqnum uint64) *Gap {
 	next, series := uint64(0), false
 	for _, f := range r.files {
 		header := f.Header()
-		if header.SeqnumID != c.SeqnumID {
+		if header.SeqnumID != id {
 			continue
 		}
 		series = true

@@ -13,6 +13,10 @@ type series struct {
 	// horizon is the number up to which every entry can be found, but for the one of
 	// that number itself, which may be about to be written.
 	horizon uint64
+	// reached is up to which all was read before the last Refresh.
+	reached uint64
+	// buried tells that a file of it is gone, and perhaps had not been read.
+	buried bool
 }
 
 // seriesOf returns what is known of a series.

@@ -18,14 +18,15 @@ func (r *Reader) step(e *Entry, towards direction) bool {
 	r.turn(towards)
 	for {
 		f := r.first()
-		if f == nil {
-			r.caughtUp = towards == forward
+		if f == nil || r.halted {
+			r.caughtUp = towards == forward && !r.halted
 			return false
 		}
 		f.peeked, f.ready = false, false
 		err := f.i.Read(e)
 		if errors.Is(err, journalfile.ErrDamaged) {
-			continue // counted
+			f.checked = false // it may be gone altogether
+			continue          // counted
 		}
 		if err != nil { // it is tried again
 			f.stepBack(towards)
@@ -76,8 +77,14 @@ func (r *Reader) settle(f *file) bool {
 		if err != nil {
 			r.fail(f, err)
 		}
+		if damaged := f.Stats().Damaged; damaged != f.damaged {
+			f.damaged, f.checked = damaged, false
+		}
 		switch {
 		case err != nil || !ok:
+			r.isAlive(f)
+			return false
+		case f.damaged > 0 && !r.isAlive(f):
 			return false
 		case f.unsettled && !r.isAhead(&f.head):
 			f.peeked = false

@@ -122,25 +122,45 @@ func (f *File) Stats() Stats { return f.stats }
 // Info returns what the system knew of the file at Open.
 func (f *File) Info() fs.FileInfo { return f.info }
 
-// ErrReplaced says that another file was written over the one that was opened.
-var ErrReplaced = errors.New("the journal file was replaced in its place: open it again")
+var (
+	// ErrReplaced says that another file was written over the one that was opened.
+	ErrReplaced = errors.New("the journal file was replaced in its place: open it again")
+	// ErrErased says that the file was emptied: journald does so when it deletes a file,
+	// and who has it open can read it no more.
+	ErrErased = errors.New("the journal file was emptied")
+)
 
 // Refresh looks at what has been written meanwhile. All that was in the file before
 // Refresh was called is found after it. After an error the file is as it was.
 func (f *File) Refresh() error {
-	if f.header.State == Archived {
-		return nil
-	}
-	header, err := f.readHeader()
-	if err != nil {
-		return fmt.Errorf("read the journal file's header again: %w", err)
-	}
-	if header.FileID != f.header.FileID {
-		return ErrReplaced
+	header, err := f.again()
+	if err != nil || f.header.State == Archived {
+		return err
 	}
 	f.version++ // behind the header: what is read from now on is as new as it
 	f.header = header
 	return nil
+}
+
+// again reads the header of the same file again.
+func (f *File) again() (Header, error) {
+	header, err := f.readHeader()
+	switch {
+	case errors.Is(err, ErrUnfinished):
+		return Header{}, ErrErased
+	case err != nil:
+		return Header{}, fmt.Errorf("read the journal file's header again: %w", err)
+	case header.FileID != f.header.FileID:
+		return Header{}, ErrReplaced
+	}
+	return header, nil
+}
+
+// Check tells, by ErrErased or ErrReplaced, that the file's content is gone. If it is
+// nil, all that was read before was the file's.
+func (f *File) Check() error {
+	_, err := f.again()
+	return err
 }
 
 // growing tells whether what is missing may still come.
