@@ -16,7 +16,6 @@ import (
 
 const nothingLeft = "\n: no rule in it looks for anything: this does not run"
 
-
 // oddFiles start under node-problem-detector, and so they do here, with warnings.
 var oddFiles = map[string]struct{ flag, text, want string }{
 	"nothing odd":            {logFlag, `{"plugin": "kmsg", "source": "s"}`, ""},

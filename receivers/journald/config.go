@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	for i, transport := range c.Transports {
-		if !isWord(transport.Words(), string(transport)) {
+		if !slices.Contains(transport.Words(), string(transport)) {
 			fail(fmt.Sprintf("transports[%d]", i), "%q is no transport: write one of %s", transport, strings.Join(transport.Words(), ", "))
 		}
 	}
@@ -94,15 +95,6 @@ func (c *Config) Validate() error {
 		fail("buffer", "%d is not between 0 and %d", c.Buffer, maxBuffer)
 	}
 	return errors.Join(errs...)
-}
-
-func isWord(words []string, word string) bool {
-	for _, one := range words {
-		if one == word {
-			return true
-		}
-	}
-	return false
 }
 
 // matches are what the lists say in the journal's own words.

@@ -33,15 +33,15 @@ func New(settings pipeline.Settings, config *Config, next pipeline.Consumer) (*R
 	r := &Receiver{settings: settings, config: config, next: next, id: settings.ID.String(), source: sourceName(config)}
 	r.accepted = r.move
 	var err error
-	if r.losses, err = newCounts(settings, "otelnpd.receiver.lost_records",
+	if r.losses, err = newCounts(settings, "otelnpd.receiver.lost_records", "{record}",
 		"Records of a source that a receiver could not pass on.", lostRemoved, lostDamaged, lostRefused); err != nil {
 		return nil, err
 	}
-	if r.skipped, err = newCounts(settings, "otelnpd.receiver.skipped_records",
+	if r.skipped, err = newCounts(settings, "otelnpd.receiver.skipped_records", "{record}",
 		"Records of a source that a receiver left out, as its configuration says.", skippedDelay, skippedLookback); err != nil {
 		return nil, err
 	}
-	if r.cut, err = newCounts(settings, "otelnpd.receiver.cut_fields",
+	if r.cut, err = newCounts(settings, "otelnpd.receiver.cut_fields", "{field}",
 		"Fields of a source's records that a receiver cut off because of their length.", cutLength); err != nil {
 		return nil, err
 	}
@@ -70,8 +70,8 @@ type counts struct {
 }
 
 // newCounts makes a counter of a receiver, at 0 for every reason.
-func newCounts(settings pipeline.Settings, name, description string, reasons ...string) (counts, error) {
-	counter, err := settings.Meter.Int64Counter(name, metric.WithUnit("{record}"), metric.WithDescription(description))
+func newCounts(settings pipeline.Settings, name, unit, description string, reasons ...string) (counts, error) {
+	counter, err := settings.Meter.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(description))
 	if err != nil {
 		return counts{}, fmt.Errorf("make the counter %s: %w", name, err)
 	}

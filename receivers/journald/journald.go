@@ -64,7 +64,7 @@ var _ pipeline.Keeper = (*Receiver)(nil)
 
 // Start opens the journal, or reports why it cannot be read; then it is tried again.
 // Entries that are written after Start are not backlog.
-func (r *Receiver) Start(context.Context) error {
+func (r *Receiver) Start(ctx context.Context) error {
 	reader, err := journal.Open(r.options())
 	if err != nil {
 		return err
@@ -72,12 +72,13 @@ func (r *Receiver) Start(context.Context) error {
 	r.reader = reader
 	r.boot, _ = journalfile.ParseID(r.settings.Boot.ID) // zero: a boot that nobody has
 	r.settings.Report(status(reader, r.config.Directories))
-	reading, stop := context.WithCancel(context.Background())
-	sending, abort := context.WithCancel(context.Background())
+	sending, abort := context.WithCancel(context.WithoutCancel(ctx))
+	reading, stop := context.WithCancel(sending)
 	r.stop, r.abort, r.done = stop, abort, make(chan struct{})
 	begin := r.begin(sending)
 	go func() {
 		defer close(r.done)
+		defer abort()
 		r.run(reading, sending, begin)
 		if err := reader.Close(); err != nil {
 			r.settings.Logger.Debug("close the journal", "error", err)

@@ -56,7 +56,7 @@ func (r *Receiver) record(e *journal.Entry, eventName string, observed time.Time
 // sinceBoot is the journal's own clock, which does not count suspends.
 func sinceBoot(e *journal.Entry) time.Duration {
 	const limit = uint64(1<<63-1) / uint64(time.Microsecond)
-	return time.Duration(min(e.Monotonic, limit)) * time.Microsecond //nolint:gosec // bounded
+	return time.Duration(min(e.Monotonic, limit)) * time.Microsecond
 }
 
 func severity(e *journal.Entry) log.Severity {

@@ -2,7 +2,6 @@ package journal_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -313,7 +312,7 @@ func TestUnreadableFilesAreFaults(t *testing.T) {
 	faults := reader.Faults()
 	require.Len(t, faults, 2)
 	unsupported := (*journalfile.UnsupportedError)(nil)
-	require.True(t, errors.As(&faults[0], &unsupported))
+	require.ErrorAs(t, &faults[0], &unsupported)
 	require.Equal(t, uint32(0x20), unsupported.Flags)
 	require.ErrorContains(t, faults[0].Err, "newer.journal: the journal file has features that this version does not know (incompatible flags 0x20)")
 	require.ErrorContains(t, faults[1].Err, `begins with "texttext" and is no journal file`)

@@ -34,7 +34,7 @@ func openNotifier() (*notifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start inotify (see sysctl fs.inotify.max_user_instances): %w", err)
 	}
-	n := &notifier{queue: os.NewFile(uintptr(fd), "inotify"), names: map[int32]string{}, paths: map[string]int32{}} //nolint:gosec // a descriptor
+	n := &notifier{queue: os.NewFile(uintptr(fd), "inotify"), names: map[int32]string{}, paths: map[string]int32{}}
 	if n.conn, err = n.queue.SyscallConn(); err != nil {
 		_ = n.queue.Close()
 		return nil, fmt.Errorf("wait for inotify: %w", err)

@@ -17,7 +17,7 @@ func (r *Reader) SeekHead() {
 // SeekTail goes behind the last entry. A file that appears later is read from that
 // moment on, by its wall time.
 func (r *Reader) SeekTail() {
-	now := uint64(time.Now().UnixMicro()) //nolint:gosec // after 1970
+	now := uint64(time.Now().UnixMicro())
 	r.begin(func(f *file) error { return f.i.SeekTail() })
 	r.seek = func(f *file) error { return f.i.SeekRealtime(now) }
 	r.location = r.tail(func(f *file, last *journalfile.Key) {
@@ -50,7 +50,7 @@ func (r *Reader) tail(each func(*file, *journalfile.Key)) (tail journalfile.Key)
 
 // SeekRealtime goes before the first entry of that time or later.
 func (r *Reader) SeekRealtime(at time.Time) {
-	micros := uint64(max(0, at.UnixMicro())) //nolint:gosec // not negative
+	micros := uint64(max(0, at.UnixMicro()))
 	r.begin(func(f *file) error { return f.i.SeekRealtime(micros) })
 }
 
@@ -61,7 +61,7 @@ func (r *Reader) SeekBoot(boot journalfile.ID) bool {
 	since := r.bootSince(boot)
 	found := since > 0
 	if !found {
-		since = uint64(time.Now().UnixMicro()) //nolint:gosec // after 1970
+		since = uint64(time.Now().UnixMicro())
 	}
 	seek := func(f *file) error {
 		there, err := f.i.SeekMonotonic(boot, 0)

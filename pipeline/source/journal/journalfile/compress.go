@@ -75,7 +75,7 @@ func (f *File) decompressZSTD(room []byte, offset, length uint64) (int, error) {
 			return 0, fmt.Errorf("set up zstd: %w", err)
 		}
 	}
-	if length <= uint64(len(room)+slack) { //nolint:gosec // not negative
+	if length <= uint64(len(room)+slack) {
 		text, err := f.compressed(offset, length, len(room)+slack)
 		if err != nil {
 			return 0, err

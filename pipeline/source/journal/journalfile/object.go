@@ -77,7 +77,7 @@ func (f *File) across(offset uint64, length int) ([]byte, error) {
 	}
 	to := f.scratch[:length]
 	for done := 0; done < length; {
-		part, err := f.cache.window(f, offset+uint64(done)) //nolint:gosec // not negative
+		part, err := f.cache.window(f, offset+uint64(done))
 		if err != nil {
 			return nil, err
 		}

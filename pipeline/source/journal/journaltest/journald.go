@@ -35,7 +35,7 @@ func StartJournald(t testing.TB, directory string) *Daemon {
 	if os.Geteuid() != 0 {
 		t.Skip("journald runs as root alone")
 	}
-	runtime, err := os.MkdirTemp("", "jd") // the path of a socket is short
+	runtime, err := os.MkdirTemp("", "jd") //nolint:usetesting // the path of a socket is short
 	if err != nil {
 		t.Fatal(err)
 	}
