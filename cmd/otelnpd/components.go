@@ -15,6 +15,7 @@ import (
 	"github.com/otelnpd/otelnpd/processors/dedupe"
 	"github.com/otelnpd/otelnpd/processors/rules"
 	"github.com/otelnpd/otelnpd/receivers/filelog"
+	"github.com/otelnpd/otelnpd/receivers/journald"
 	"github.com/otelnpd/otelnpd/receivers/kmsg"
 	"github.com/otelnpd/otelnpd/receivers/pstore"
 	"github.com/otelnpd/otelnpd/receivers/unavailable"
@@ -35,6 +36,7 @@ func factories(s shared) pipeline.Factories {
 	return pipeline.Factories{
 		Receivers: byType(receiverType,
 			kmsg.NewFactory(s.kmsg),
+			journald.NewFactory(),
 			filelog.NewFactory(),
 			pstore.NewFactory(),
 			unavailable.NewFactory(),

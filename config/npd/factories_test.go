@@ -17,6 +17,7 @@ import (
 	"github.com/otelnpd/otelnpd/processors/dedupe"
 	"github.com/otelnpd/otelnpd/processors/rules"
 	"github.com/otelnpd/otelnpd/receivers/filelog"
+	"github.com/otelnpd/otelnpd/receivers/journald"
 	"github.com/otelnpd/otelnpd/receivers/kmsg"
 	"github.com/otelnpd/otelnpd/receivers/unavailable"
 )
@@ -26,7 +27,7 @@ func factories() pipeline.Factories {
 	return pipeline.Factories{
 		Receivers: map[string]pipeline.ReceiverFactory{
 			kmsg.Type: kmsg.NewFactory(nil), unavailable.Type: unavailable.NewFactory(),
-			filelog.Type: filelog.NewFactory(),
+			filelog.Type: filelog.NewFactory(), journald.Type: journald.NewFactory(),
 		},
 		Processors: map[string]pipeline.ProcessorFactory{
 			"dedupe": dedupe.NewFactory(), rules.Type: rules.NewFactory(packs.FS), "conditions": conditions.NewFactory(nil),

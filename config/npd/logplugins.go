@@ -2,6 +2,7 @@ package npd
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -79,14 +80,38 @@ func short(d time.Duration) string {
 	return written
 }
 
-// journald checks a monitor of the journal, which this version does not read.
+// journald makes the receiver of the journal's entries of one identifier.
 func journald(m *monitor, file object) {
 	unskipped(file, "journald")
-	checkStart(file)
 	config := file.texts("pluginConfig")
 	unread(config, "journald", "source")
-	if config["source"].text == "" {
+	identifier := config["source"].text
+	if identifier == "" {
+		checkStart(file)
 		file.at("pluginConfig").warn("source is missing: node-problem-detector does not start this monitor; write {\"source\": IDENTIFIER}, for example kubelet")
+		*m = *unavailable(file.jsonValue, m.origin, "pluginConfig has no source", m.conditions)
+		return
 	}
-	*m = *unavailable(file.jsonValue, m.origin, "the journal cannot be read by this version", m.conditions)
+	m.receiver = "journald"
+	m.settings = flow(
+		entry{key: "directories", value: journalDirectories(file)},
+		entry{key: "identifiers", value: words(identifier)},
+		entry{key: "lookback", value: plain(lookback(file))},
+		entry{key: "delay", value: delay(file)},
+		entry{key: "buffer", value: plain(strconv.Itoa(m.rules.lines))},
+	)
+}
+
+// journalDirectories is what to read; nil: the system's.
+func journalDirectories(file object) *node {
+	path := file.text("logPath")
+	switch {
+	case path == "":
+		return nil
+	case !filepath.IsAbs(path):
+		file.at("logPath").warn("%s is no absolute path: the system's journal is read", quoted(path))
+		return nil
+	default:
+		return words(path)
+	}
 }

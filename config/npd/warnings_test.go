@@ -16,8 +16,6 @@ import (
 
 const nothingLeft = "\n: no rule in it looks for anything: this does not run"
 
-const notRunning = "\n: the journal cannot be read by this version: this does not run"
-
 // oddFiles start under node-problem-detector, and so they do here, with warnings.
 var oddFiles = map[string]struct{ flag, text, want string }{
 	"nothing odd":            {logFlag, `{"plugin": "kmsg", "source": "s"}`, ""},
@@ -69,7 +67,8 @@ var oddFiles = map[string]struct{ flag, text, want string }{
 	"journald": {logFlag, `{"plugin": "journald", "source": "s", "skipList": ["a"], "pluginConfig": {"Source": "x"}, "conditions": [{"type": "A", "reason": "R"}]}`,
 		`1:39: skipList: has no effect on a monitor of journald: node-problem-detector skips lines of filelog alone
 1:58: pluginConfig: source is missing: node-problem-detector does not start this monitor; write {"source": IDENTIFIER}, for example kubelet
-1:75: pluginConfig.Source: a monitor of journald does not read it: did you mean "source"?` + notRunning + ", and its conditions are not told: A"},
+1:75: pluginConfig.Source: a monitor of journald does not read it: did you mean "source"?
+: pluginConfig has no source: this does not run` + ", and its conditions are not told: A"},
 	"filelog": {logFlag, `{"plugin": "filelog", "source": "s", "pluginConfig": {"timestamp": "x", "format": "x"}}`, `1:1: logPath: is missing: node-problem-detector does not start this monitor; write the path of the file
 1:38: pluginConfig: message is missing: node-problem-detector takes no line without it
 1:38: pluginConfig: timestampFormat is missing: node-problem-detector takes no line without it

@@ -1,0 +1,315 @@
+// Package journald receives entries of the systemd journal as records.
+package journald
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/source/journal"
+	"github.com/otelnpd/otelnpd/pipeline/source/journal/journalfile"
+)
+
+const (
+	// maxBatch is the most entries in a batch, maxBytes about how many bytes they have.
+	maxBatch = 256
+	maxBytes = 1 << 20
+	// maxHeld is how many bytes of memory an entry may keep for the next batch.
+	maxHeld = 64 << 10
+	// lastPatience is how long Shutdown waits for a stage that does not end with its
+	// context.
+	lastPatience = 5 * time.Second
+)
+
+// Receiver passes on the entries of the journal that match.
+type Receiver struct {
+	settings pipeline.Settings
+	config   *Config
+	next     pipeline.Consumer
+	losses   counts
+	skipped  counts
+	cut      counts
+	id       string
+	source   string
+
+	stop       context.CancelFunc // ends the reading
+	abort      context.CancelFunc // ends what Consume is given
+	done       chan struct{}      // closed once the goroutine has ended; nil: not started
+	handedOver atomic.Bool        // a successor reads again what is refused
+
+	mu       sync.Mutex
+	position position
+	resumed  bool // the position was kept from before
+
+	// The rest belongs to the goroutine, once started.
+	reader     *journal.Reader
+	boot       journalfile.ID
+	live       bool // the backlog is over
+	refused    bool // a batch was refused: none is passed on any more
+	reached    position
+	accepted   func() // moves the position there
+	movedAt    time.Duration
+	counted    journal.Stats
+	names      names
+	entries    [maxBatch]journal.Entry
+	attributes [maxBatch]Attributes
+	records    []pipeline.Record
+}
+
+var _ pipeline.Keeper = (*Receiver)(nil)
+
+// Start opens the journal, or reports why it cannot be read; then it is tried again.
+// Entries that are written after Start are not backlog.
+func (r *Receiver) Start(ctx context.Context) error {
+	reader, err := journal.Open(r.options())
+	if err != nil {
+		return err
+	}
+	r.reader = reader
+	r.boot, _ = journalfile.ParseID(r.settings.Boot.ID) // zero: a boot that nobody has
+	r.settings.Report(status(reader, r.config.Directories))
+	sending, abort := context.WithCancel(context.WithoutCancel(ctx))
+	reading, stop := context.WithCancel(sending)
+	r.stop, r.abort, r.done = stop, abort, make(chan struct{})
+	begin := r.begin(sending)
+	go func() {
+		defer close(r.done)
+		defer abort()
+		r.run(reading, sending, begin)
+		if err := reader.Close(); err != nil {
+			r.settings.Logger.Debug("close the journal", "error", err)
+		}
+	}()
+	return nil
+}
+
+func (r *Receiver) options() journal.Options {
+	options := journal.Options{Matches: r.config.matches()}
+	for _, directory := range r.config.Directories {
+		options.Directories = append(options.Directories, r.settings.Host.Path(directory))
+	}
+	if text, err := os.ReadFile(r.settings.Host.Path("/etc/machine-id")); err == nil {
+		options.MachineID, _ = journalfile.ParseID(strings.TrimSpace(string(text))) // zero: any machine
+	}
+	return options
+}
+
+// Shutdown ends the reading and waits for it; a batch under way is finished, as far
+// as ctx lets.
+func (r *Receiver) Shutdown(ctx context.Context) error {
+	if r.done == nil {
+		return nil
+	}
+	r.handedOver.Store(pipeline.IsHandOver(ctx))
+	stop := context.AfterFunc(ctx, r.abort)
+	defer stop()
+	r.stop()
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+	}
+	select {
+	case <-r.done: // Consume ends with its context
+	case <-time.After(lastPatience):
+	}
+	return ctx.Err()
+}
+
+// begin goes to where reading begins, and returns the records that come first: what
+// is context, and what tells of a gap.
+func (r *Receiver) begin(ctx context.Context) []pipeline.Record {
+	if !r.resumed {
+		r.lookBack()
+		return nil
+	}
+	gap := r.reader.Resume(r.position.read)
+	first := r.context()
+	if gap != nil {
+		first = append(first, r.tellGap(ctx, gap, r.position.read.Cursor))
+	}
+	return first
+}
+
+// lookBack goes to where the first start begins: the later of the boot and the
+// lookback.
+func (r *Receiver) lookBack() {
+	switch back := r.config.Lookback; back {
+	case LookbackBoot:
+		r.reader.SeekBoot(r.boot)
+	case 0:
+		r.reader.SeekTail()
+	default:
+		now := r.settings.Clock.Now()
+		r.reader.SeekRealtime(now.Wall.Add(-min(time.Duration(back), now.Boot)))
+	}
+}
+
+// context reads again what is before the position, by a reader of its own.
+func (r *Receiver) context() []pipeline.Record {
+	options := r.options()
+	options.Keep = true
+	reader, err := journal.Open(options)
+	if err != nil {
+		return nil // Start has opened it
+	}
+	defer reader.Close()
+	reader.Resume(r.position.read)
+	records := make([]pipeline.Record, r.config.Buffer)
+	n, now := len(records), r.settings.Clock.Now().Wall
+	for n > 0 {
+		var e journal.Entry
+		if !reader.Previous(&e) || journal.CursorOf(&e).Compare(r.position.first) < 0 {
+			break
+		}
+		if r.skip(&e) != "" {
+			continue
+		}
+		n--
+		records[n] = r.record(&e, pipeline.EventContext, now)
+		records[n].Attributes = &Attributes{entry: &e}
+	}
+	return records[n:]
+}
+
+// run passes on what is there and what comes.
+func (r *Receiver) run(reading, sending context.Context, first []pipeline.Record) {
+	r.records = append(r.records[:0], first...)
+	r.reached = r.position
+	for {
+		r.passAll(reading, sending)
+		if r.refused || reading.Err() != nil || r.reader.Wait(reading) != nil {
+			break
+		}
+		r.refresh(sending)
+		r.settings.Report(status(r.reader, r.config.Directories))
+	}
+	if r.live && !r.refused { // what was written before the end
+		r.refresh(sending)
+		r.passAll(sending, sending)
+	}
+}
+
+// refresh looks for what is new, and tells of what was removed unread.
+func (r *Receiver) refresh(ctx context.Context) {
+	r.reader.Refresh()
+	if gap := r.reader.TakeGap(); gap != nil {
+		r.records = append(r.records, r.tellGap(ctx, gap, r.reached.read.Cursor))
+	}
+}
+
+// passAll passes on all that is there now, and the mark behind the backlog.
+func (r *Receiver) passAll(reading, sending context.Context) {
+	for reading.Err() == nil && !r.refused {
+		lines, more := r.fill(sending)
+		if !more && !r.live {
+			r.live = true
+			r.records = append(r.records, r.backlogEnd())
+		}
+		if len(r.records) > 0 {
+			if err := r.send(sending); err != nil {
+				r.refuse(sending, lines, err)
+				return
+			}
+		}
+		r.count(sending)
+		if !more {
+			r.settle()
+			return
+		}
+	}
+}
+
+// fill appends a batch of lines to the records, and tells how many, and whether there
+// may be more.
+func (r *Receiver) fill(ctx context.Context) (lines int, more bool) {
+	offset, bytes, now := len(r.records), 0, r.settings.Clock.Now().Wall
+	for lines < maxBatch && bytes < maxBytes {
+		e := &r.entries[lines]
+		if !r.reader.Next(e) {
+			r.point(offset)
+			return lines, false
+		}
+		if reason := r.skip(e); reason != "" {
+			r.skipped.add(ctx, reason, 1)
+			continue
+		}
+		if r.reached.first.IsZero() {
+			r.reached.first = journal.CursorOf(e)
+		}
+		r.records = append(r.records, r.record(e, "", now))
+		lines++
+		bytes += e.Size()
+	}
+	r.point(offset)
+	return lines, true
+}
+
+// point gives the lines their attributes, and notes how far they reach.
+func (r *Receiver) point(offset int) {
+	for i := range r.records[offset:] {
+		r.attributes[i] = Attributes{entry: &r.entries[i]}
+		r.records[offset+i].Attributes = &r.attributes[i]
+	}
+	r.reached.read = r.reader.Position()
+}
+
+// skip tells why an entry is not to be passed on; empty: it is.
+func (r *Receiver) skip(e *journal.Entry) string {
+	switch {
+	case e.BootID == r.boot && sinceBoot(e) < r.config.Delay:
+		return skippedDelay
+	case !r.resumed && !r.live && e.BootID != r.boot:
+		return skippedLookback // an earlier boot's
+	default:
+		return ""
+	}
+}
+
+func (r *Receiver) send(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		err = pipeline.Send(ctx, r.next, r.records, r.accepted)
+	}
+	clear(r.records)
+	r.records = r.records[:0]
+	for i := range r.entries {
+		if r.entries[i].Size() > maxHeld {
+			r.entries[i] = journal.Entry{}
+		}
+	}
+	return err
+}
+
+// refuse notes that a batch was not accepted. Where the position outlives the
+// receiver, its lines are read again and not lost.
+func (r *Receiver) refuse(ctx context.Context, lines int, err error) {
+	r.refused = true
+	if r.handedOver.Load() || r.settings.Keeping.Durable() {
+		return
+	}
+	r.losses.add(ctx, lostRefused, uint64(lines)) //nolint:gosec // not negative
+	r.settings.Logger.Debug("the pipelines are shutting down and took no more lines", "lines", lines, "error", err)
+}
+
+// count tells of what the reader has counted since.
+func (r *Receiver) count(ctx context.Context) {
+	now := r.reader.Stats()
+	r.losses.add(ctx, lostDamaged, now.Damaged-r.counted.Damaged)
+	r.cut.add(ctx, cutLength, now.Cut-r.counted.Cut)
+	r.counted = now
+}
+
+func (r *Receiver) backlogEnd() pipeline.Record {
+	now := r.settings.Clock.Now()
+	return pipeline.Record{
+		Time: now.Wall, ObservedTime: now.Wall,
+		Boot:      pipeline.BootTime{ID: r.settings.Boot.ID, At: now.Boot},
+		EventName: pipeline.EventBacklogEnd, Receiver: r.id,
+		Place: pipeline.Place{Scope: r.settings.Boot.ID, Source: "journal:" + r.source},
+	}
+}
