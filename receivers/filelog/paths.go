@@ -87,7 +87,7 @@ func (w *work) enumerate() {
 	}
 	w.resumed = nil
 	w.begun = true
-	w.enumerateAt = now.Boot + w.receiver.tuning.enumerate
+	w.enumerated, w.enumerateAt = now.Boot, now.Boot+w.receiver.tuning.enumerate
 }
 
 func (w *work) find(path string) *tail {
