@@ -32,10 +32,14 @@ func TestEveryConfigurationKeyIsTaggedAndCommented(t *testing.T) {
 }
 
 func TestDefaultsOfComponentsAreValid(t *testing.T) {
+	needs := map[string]string{
+		"processors/rules":  "there are no rules", // no pack is implied
+		"receivers/filelog": "include: is missing",
+	}
 	for folder, config := range builtIn() {
 		err := config.Validate()
-		if folder == "processors/rules" {
-			require.ErrorContains(t, err, "there are no rules", "no pack is implied")
+		if want, ok := needs[folder]; ok {
+			require.ErrorContains(t, err, want)
 			continue
 		}
 		require.NoError(t, err, folder)

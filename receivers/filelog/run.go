@@ -229,9 +229,9 @@ func (w *work) settle(all bool) {
 		}
 		if t.follower.CaughtUp() {
 			t.dirty = t.dirty || !t.live
-			t.live = true
+			t.live, t.caughtUp = true, true
 		}
-		over = over && t.live
+		over = over && t.caughtUp
 		w.flush(t)
 	}
 	if over && !w.ended && !w.more {
