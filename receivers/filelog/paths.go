@@ -185,7 +185,11 @@ func (w *work) watch() {
 			wanted[w.receiver.settings.Host.Path(dir)] = inotify.Names{inotify.EveryName: true}
 		}
 	}
-	if _, err := w.notifier.Watch(wanted); err != nil && !w.blind {
+	added, err := w.notifier.Watch(wanted)
+	if added { // what happened before it was watched, nobody has told of
+		w.pulsed, w.lookAt = true, 0
+	}
+	if err != nil && !w.blind {
 		w.blind = true
 		w.receiver.settings.Logger.Info("changes of some files are noticed late: they are looked at now and then",
 			"every", w.receiver.tuning.poll.String(), "reason", err.Error())
