@@ -77,7 +77,7 @@ func closeAll(list []candidate) {
 func (f *Follower) isAfter(c candidate, after *Position) bool {
 	i := &c.content.info
 	switch {
-	case after.at(*i) || f.reopened(c.content) != nil:
+	case c.content.gzip == nil && after.at(*i) || f.reopened(c.content) != nil:
 		return false
 	case c.content.gzip == nil && i.born != 0 && after.Born != 0: // what compresses makes a new file of an old one
 		if i.born <= after.Born || i.changed < after.Changed {
@@ -95,7 +95,9 @@ func (f *Follower) isKnown(c *content, after *Position) bool {
 		return true
 	}
 	for _, p := range f.done {
-		if c.gzip == nil && p.at(c.info) || p.Offset > 0 && c.is(&p) {
+		// Where births are not known, another file may have the inode by now.
+		same := c.gzip == nil && p.at(c.info) && (p.Born != 0 || c.info.size == 0)
+		if same || p.Offset > 0 && c.is(&p) {
 			return true
 		}
 	}
