@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -184,7 +183,7 @@ func markedOnDisk(t *testing.T, path string) map[int]bool {
 		for line := range strings.Lines(readUnpacked(t, file)) {
 			if _, text, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "MARK "); ok {
 				number, err := strconv.Atoi(text)
-				require.NoError(t, err, fmt.Sprintf("%s: %q", file, line))
+				require.NoError(t, err, "%s: %q", file, line)
 				found[number] = true
 			}
 		}

@@ -26,13 +26,13 @@ type batch struct {
 // emit makes a record of a piece, unless it is left out.
 func (w *work) emit(t *tail, s *stream, p *piece) {
 	r, b := w.receiver, &w.batch
-	if p.cut {
-		r.counters.cut.add(w.ctx, "", 1)
-	}
 	place := max(uint64(p.last), s.next) //nolint:gosec // offsets are not negative
 	isContext := place < s.told
-	if isContext {
+	switch {
+	case isContext:
 		s.recall(p.first)
+	case p.cut:
+		r.counters.cut.add(w.ctx, "", 1)
 	}
 	n := len(b.records)
 	entry := &b.entries[n]
@@ -43,7 +43,7 @@ func (w *work) emit(t *tail, s *stream, p *piece) {
 	ok := w.parse(s, p, raw, entry)
 	before := s.when.Last
 	at := w.timeOf(s, entry, isContext)
-	reason := w.skip(t, p, raw, at, ok, isContext)
+	reason := w.skip(t, raw, at, ok, isContext)
 	if reason != skippedLookback && !isContext {
 		if !s.hasTimes || before.IsZero() {
 			before = at
@@ -98,7 +98,7 @@ func (w *work) timeOf(s *stream, entry *format.Entry, isContext bool) time.Time 
 }
 
 // skip tells why a line is left out; empty: it is not.
-func (w *work) skip(t *tail, p *piece, raw []byte, at time.Time, parsed, isContext bool) string {
+func (w *work) skip(t *tail, raw []byte, at time.Time, parsed, isContext bool) string {
 	r := w.receiver
 	switch {
 	case !parsed && r.config.Unparsed == UnparsedSkip:

@@ -13,3 +13,6 @@ func DefaultConfigFor(path string) *Config {
 func (r *Receiver) Hurry() {
 	r.tuning.glance, r.tuning.look, r.tuning.poll, r.tuning.patience = time.Millisecond, time.Millisecond, 2*time.Millisecond, 20*time.Millisecond
 }
+
+// WaitForTheKernel makes a receiver look at nothing by itself.
+func (r *Receiver) WaitForTheKernel() { r.tuning.poll, r.tuning.enumerate = time.Hour, time.Hour }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"sync"
@@ -94,8 +95,8 @@ func (r *Receiver) Start(ctx context.Context) error {
 	w := newWork(ctx, r, resumed)
 	r.done = make(chan struct{})
 	r.mu.Unlock()
-	w.begin()
-	go w.run()
+	w.begin()  //nolint:contextcheck // ctx is the work's own by now
+	go w.run() //nolint:contextcheck // likewise
 	return nil
 }
 
@@ -105,11 +106,7 @@ func (r *Receiver) begin() (resumed map[string]*keptPath) {
 		r.scope = machine(r.settings.Host, r.settings.Node)
 	}
 	r.boots.begin(r.settings.Boot, r.settings.Clock.Now())
-	resumed = map[string]*keptPath{}
-	for path, k := range r.paths {
-		resumed[path] = k
-	}
-	return resumed
+	return maps.Clone(r.paths)
 }
 
 // machine is the machine id of the host, which outlives a boot: machine-id(5).

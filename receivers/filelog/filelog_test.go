@@ -168,7 +168,7 @@ func TestRecord(t *testing.T) {
 	require.Regexp(t, `^file:/var/log/app\.log:[0-9a-f]{16}$`, second.Place.Source)
 	var list []string
 	for key, value := range second.Attributes.All() {
-		list = append(list, key+"="+value.Emit())
+		list = append(list, key+"="+value.String())
 	}
 	require.Equal(t, []string{"log.file.path=/var/log/app.log", "log.file.name=app.log", "thread.id=77", "code.file.path=main.go", "code.line.number=9"}, list)
 	_, ok := second.Attribute("none")
@@ -363,6 +363,46 @@ func TestPatterns(t *testing.T) {
 	r.stop()
 }
 
+// The kernel tells of what is written, made, renamed and switched.
+func TestTheKernelTells(t *testing.T) {
+	r := newRig(t)
+	r.settings.Clock = pipeline.SystemClock{}
+	r.config.Include = []string{"/var/log/app.log", "/var/log/link", "/var/log/sub/*.log"}
+	require.NoError(t, os.MkdirAll(r.settings.Host.Path("var/log/sub"), 0o700))
+	r.write("var/log/one", "")
+	require.NoError(t, os.Symlink("/var/log/one", r.settings.Host.Path("var/log/link")))
+	r.sink = &pipelinetest.Sink{}
+	r.receiver = newReceiver(t, r.settings, r.config, r.sink)
+	r.receiver.WaitForTheKernel()
+	require.NoError(t, r.receiver.Start(t.Context()))
+	r.waitBacklog()
+	path := r.settings.Host.Path("var/log/app.log")
+	for i, change := range []func(){
+		func() { r.write("var/log/app.log", "made\n") },
+		func() { r.write("var/log/app.log", "written\n") },
+		func() {
+			require.NoError(t, os.Rename(path, path+".1"))
+			r.write("var/log/app.log", "made anew\n")
+		},
+		func() { r.write("var/log/one", "behind the symlink\n") },
+		func() {
+			r.write("var/log/two", "switched\n")
+			require.NoError(t, os.Symlink("two", r.settings.Host.Path("var/log/new")))
+			require.NoError(t, os.Rename(r.settings.Host.Path("var/log/new"), r.settings.Host.Path("var/log/link")))
+		},
+		func() {
+			require.NoError(t, os.RemoveAll(r.settings.Host.Path("var/log")))
+			require.NoError(t, os.MkdirAll(r.settings.Host.Path("var/log"), 0o700))
+			r.write("var/log/app.log", "in a new directory\n")
+		},
+	} {
+		change()
+		r.waitLines(i + 1)
+	}
+	shutdown(t, r.receiver)
+	require.Equal(t, []string{"made", "written", "made anew", "behind the symlink", "switched", "in a new directory"}, bodies(named(r.sink.Records(), "")))
+}
+
 func TestStatus(t *testing.T) {
 	r := newRig(t)
 	r.start()
@@ -370,7 +410,7 @@ func TestStatus(t *testing.T) {
 	require.Contains(t, r.statuses.Last().Reason, "there is no ")
 	r.write("var/log/app.log", "from the beginning\n")
 	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
-	require.Equal(t, []string{"from the beginning"}, bodies(named(r.sink.Records(), "")))
+	require.Equal(t, "from the beginning", string(r.waitLines(1)[0].Body))
 	r.stop()
 }
 

@@ -87,7 +87,7 @@ func (w *work) enumerate() {
 	}
 	w.resumed = nil
 	w.begun = true
-	w.enumerateAt = now.Boot + w.receiver.tuning.enumerate
+	w.enumerated, w.enumerateAt = now.Boot, now.Boot+w.receiver.tuning.enumerate
 }
 
 func (w *work) find(path string) *tail {
@@ -102,7 +102,7 @@ func (w *work) find(path string) *tail {
 // follow makes a tail. A file that comes later is read from its beginning.
 func (w *work) follow(path string, pattern bool) *tail {
 	r := w.receiver
-	t := &tail{path: path, streams: map[uint64]*stream{}, pattern: pattern, live: w.begun, dirty: true}
+	t := &tail{path: path, streams: map[uint64]*stream{}, pattern: pattern, live: w.begun, caughtUp: w.begun, dirty: true}
 	kept := w.resumed[path]
 	options := file.Options{
 		Root: r.settings.Host.Root, Buffer: w.buffer, MaxLine: r.config.MaxLine, Interval: r.tuning.poll,
@@ -185,7 +185,11 @@ func (w *work) watch() {
 			wanted[w.receiver.settings.Host.Path(dir)] = inotify.Names{inotify.EveryName: true}
 		}
 	}
-	if _, err := w.notifier.Watch(wanted); err != nil && !w.blind {
+	added, err := w.notifier.Watch(wanted)
+	if added { // what happened before it was watched, nobody has told of
+		w.pulsed, w.lookAt = true, 0
+	}
+	if err != nil && !w.blind {
 		w.blind = true
 		w.receiver.settings.Logger.Info("changes of some files are noticed late: they are looked at now and then",
 			"every", w.receiver.tuning.poll.String(), "reason", err.Error())

@@ -35,6 +35,7 @@ type work struct {
 	refused  bool // a batch was refused: none is passed on any more
 	ended    bool // the mark at the end of the backlog is sent
 
+	enumerated  time.Duration
 	enumerateAt time.Duration
 	lookAt      time.Duration
 	lostFiles   lostFiles
@@ -122,7 +123,7 @@ const maxRounds = 32
 func (w *work) sweep() {
 	now := w.receiver.settings.Clock.Now()
 	w.receiver.measure(now)
-	if now.Boot >= w.enumerateAt {
+	if now.Boot >= w.enumerateAt || w.pulsed && now.Boot >= w.enumerated+w.receiver.tuning.poll {
 		w.enumerate()
 	}
 	if now.Boot >= w.lookAt {
@@ -228,9 +229,9 @@ func (w *work) settle(all bool) {
 		}
 		if t.follower.CaughtUp() {
 			t.dirty = t.dirty || !t.live
-			t.live = true
+			t.live, t.caughtUp = true, true
 		}
-		over = over && t.live
+		over = over && t.caughtUp
 		w.flush(t)
 	}
 	if over && !w.ended && !w.more {

@@ -16,9 +16,11 @@ type tail struct {
 	// since is the time of the oldest line that the lookback takes, while live is
 	// false; zero: all are taken.
 	since time.Time
-	live  bool // all has been given that was there at the start
-	dirty bool // it has moved since it was kept
-	kept  *keptPath
+	live  bool // all has been given that was there at the first start
+	// caughtUp: likewise at the start of this receiver.
+	caughtUp bool
+	dirty    bool // it has moved since it was kept
+	kept     *keptPath
 	// gone is when nothing was at the path any more.
 	gone time.Duration
 }
@@ -74,7 +76,7 @@ func (t *tail) resume(k *keptPath, newStream func() *stream) {
 			if len(s.marks) > 0 {
 				s.recall(s.marks[0].Offset)
 			}
-			t.streams[uint64(i)+1] = s //nolint:gosec // as Resume numbers them
+			t.streams[uint64(i)+1] = s // as Resume numbers them
 		}
 	}
 	t.follower.Resume(files)

@@ -2,6 +2,7 @@ package file
 
 import (
 	"cmp"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,22 +26,8 @@ const maxCandidates = 256
 // rotated opens the files that those at some paths may have been renamed, copied or
 // compressed to: PATH.1, PATH.2.gz, PATH-20260131. The oldest come first.
 func (f *Follower) rotated(paths ...string) []candidate {
-	var names []string
-	for _, path := range paths {
-		dir, base := filepath.Split(path)
-		entries, err := os.ReadDir(filepath.Join(f.options.Root, dir))
-		if err != nil {
-			continue
-		}
-		for _, entry := range entries {
-			name := filepath.Join(dir, entry.Name())
-			if isRotated(entry.Name(), base) && entry.Type().IsRegular() && !slices.Contains(names, name) && len(names) < maxCandidates {
-				names = append(names, name)
-			}
-		}
-	}
 	var found []candidate
-	for _, name := range names {
+	for _, name := range f.rotatedNames(paths) {
 		if c, err := openContent(filepath.Join(f.options.Root, name), true); err == nil {
 			found = append(found, candidate{path: name, content: c})
 		}
@@ -49,6 +36,28 @@ func (f *Follower) rotated(paths ...string) []candidate {
 		return cmp.Or(cmp.Compare(x.content.info.changed, y.content.info.changed), cmp.Compare(x.content.info.born, y.content.info.born))
 	})
 	return found
+}
+
+// rotatedNames are the paths of such files, of too many those that were written last.
+func (f *Follower) rotatedNames(paths []string) []string {
+	written := map[string]time.Time{}
+	for _, path := range paths {
+		dir, base := filepath.Split(path)
+		entries, err := os.ReadDir(filepath.Join(f.options.Root, dir))
+		if err != nil {
+			continue
+		}
+		for _, entry := range entries {
+			if !isRotated(entry.Name(), base) || !entry.Type().IsRegular() {
+				continue
+			}
+			if info, err := entry.Info(); err == nil { // else it is gone
+				written[filepath.Join(dir, entry.Name())] = info.ModTime()
+			}
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(written), func(x, y string) int { return written[y].Compare(written[x]) })
+	return names[:min(len(names), maxCandidates)]
 }
 
 func isRotated(name, base string) bool {
@@ -68,7 +77,7 @@ func closeAll(list []candidate) {
 func (f *Follower) isAfter(c candidate, after *Position) bool {
 	i := &c.content.info
 	switch {
-	case after.at(*i) || f.reopened(c.content) != nil:
+	case c.content.gzip == nil && after.at(*i) || f.reopened(c.content) != nil:
 		return false
 	case c.content.gzip == nil && i.born != 0 && after.Born != 0: // what compresses makes a new file of an old one
 		if i.born <= after.Born || i.changed < after.Changed {
@@ -86,7 +95,9 @@ func (f *Follower) isKnown(c *content, after *Position) bool {
 		return true
 	}
 	for _, p := range f.done {
-		if c.gzip == nil && p.at(c.info) || p.Offset > 0 && c.is(&p) {
+		// Where births are not known, another file may have the inode by now.
+		same := c.gzip == nil && p.at(c.info) && (p.Born != 0 || c.info.size == 0)
+		if same || p.Offset > 0 && c.is(&p) {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@
 package format
 
 import (
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/log"
@@ -202,10 +203,5 @@ func (f *fields) take(name, value []byte, when *Times, to *Entry) {
 }
 
 func among(names []string, name []byte) bool {
-	for _, one := range names {
-		if one == string(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(names, func(one string) bool { return one == string(name) })
 }
