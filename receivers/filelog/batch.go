@@ -41,6 +41,9 @@ func (w *work) emit(t *tail, s *stream, p *piece) {
 		raw = b.scratch.Keep(p.text)
 	}
 	ok := w.parse(s, p, raw, entry)
+	if !isCredible(entry.Time) {
+		entry.Time = time.Time{}
+	}
 	before := s.when.Last
 	at := w.timeOf(s, entry, isContext)
 	reason := w.skip(t, p, raw, at, ok, isContext)
@@ -82,6 +85,12 @@ func (w *work) parse(s *stream, p *piece, raw []byte, to *format.Entry) (ok bool
 	*to = p.entry
 	to.Attributes, to.Body = attributes, raw
 	return !p.malformed
+}
+
+// isCredible tells whether a time can be kept. Other ones are nobody's: a line may say
+// what it likes.
+func isCredible(at time.Time) bool {
+	return at.IsZero() || at.After(time.Unix(0, -maxTime)) && at.Before(time.Unix(0, maxTime))
 }
 
 // timeOf is when a line was written: a line that does not say has the time of the one

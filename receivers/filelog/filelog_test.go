@@ -178,6 +178,20 @@ func TestRecord(t *testing.T) {
 	require.False(t, complete.AsBool())
 }
 
+// A line may say any time: what is kept can be read back all the same.
+func TestTimesThatNoClockShows(t *testing.T) {
+	r := newRig(t)
+	r.config.Format, r.config.StartAt = "json", filelog.StartAtBeginning
+	for _, year := range []string{"0001", "1700", "2150", "9999"} {
+		r.write("var/log/app.log", `{"time":"`+year+`-01-01T00:00:00+01:00","msg":"`+year+`"}`+"\n"+`{"msg":"behind"}`+"\n")
+	}
+	for _, record := range named(r.run(), "") {
+		require.True(t, record.Time.Equal(now), "%s is of %s", record.Body, record.Time)
+	}
+	r.write("var/log/app.log", `{"msg":"new"}`+"\n")
+	require.Equal(t, []string{"new"}, bodies(named(r.run(), "")))
+}
+
 func stamped(at time.Time, text string) string {
 	return at.UTC().Format("2006-01-02T15:04:05Z") + " h app: " + text + "\n"
 }
