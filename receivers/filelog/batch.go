@@ -131,7 +131,7 @@ var errEnded = errors.New("the receiver has ended")
 // the next stage has refused a batch, nothing more is sent.
 func (w *work) flush(t *tail) {
 	defer w.batch.reset()
-	if len(w.batch.records) == 0 && !t.dirty {
+	if len(w.batch.records) == 0 && (!t.dirty || t.follower.IsUnseen()) { // what nobody has seen has no position
 		return
 	}
 	if err := w.send(t, w.batch.records); err != nil {

@@ -13,3 +13,6 @@ func DefaultConfigFor(path string) *Config {
 func (r *Receiver) Hurry() {
 	r.tuning.glance, r.tuning.look, r.tuning.poll, r.tuning.patience = time.Millisecond, time.Millisecond, 2*time.Millisecond, 20*time.Millisecond
 }
+
+// ForgetAtOnce makes a receiver forget what a pattern had found as soon as it is gone.
+func (r *Receiver) ForgetAtOnce() { r.tuning.forget = 0 }

@@ -383,9 +383,43 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, pipeline.ComponentDegraded, r.statuses.Last().State)
 	require.Contains(t, r.statuses.Last().Reason, "there is no ")
 	r.write("var/log/app.log", "from the beginning\n")
-	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+	r.passTimeUntil(func() bool {
+		return r.statuses.Last().State == pipeline.ComponentOK && len(named(r.sink.Records(), "")) > 0
+	})
 	require.Equal(t, []string{"from the beginning"}, bodies(named(r.sink.Records(), "")))
 	r.stop()
+}
+
+// A file that could not be looked at when the agent first came to it was there all the
+// same: its history is no news once it can be read, also for the next agent.
+func TestHistoryThatBecomesReadable(t *testing.T) {
+	for _, format := range []filelog.Format{"plain", "syslog"} {
+		for _, restarts := range []bool{false, true} {
+			r := newRig(t)
+			r.clock.Advance(max(0, time.Since(now)) + time.Hour) // the file is older than what is kept
+			r.config.Format = format
+			path := r.settings.Host.Path("var/log/app.log")
+			require.NoError(t, os.Symlink("app.log", path)) // nobody may look: as a right that is missing, which root does not know
+			r.start()
+			r.waitBacklog()
+			require.Equal(t, pipeline.ComponentDegraded, r.statuses.Last().State)
+			if restarts {
+				r.stop()
+			}
+			r.write("var/log/history", stamped(booted.Add(-time.Hour), "of old"))
+			require.NoError(t, os.Rename(r.settings.Host.Path("var/log/history"), path))
+			if restarts {
+				r.start()
+			}
+			r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+			r.write("var/log/app.log", stamped(now, "new"))
+			r.passTimeUntil(func() bool { return len(named(r.sink.Records(), "")) > 0 })
+			r.stop()
+			lines := bodies(named(r.sink.Records(), ""))
+			require.Len(t, lines, 1, lines)
+			require.Contains(t, lines[0], "new")
+		}
+	}
 }
 
 func TestTheHostsTimeZone(t *testing.T) {
@@ -428,6 +462,25 @@ func TestBackPressure(t *testing.T) {
 	r.waitLines(20_000)
 	shutdown(t, receiver)
 	require.Len(t, named(r.sink.Records(), ""), 20_000)
+}
+
+// The log of a pod that ends goes with it, however much of it is still to be read.
+func TestADeletedFileOfAPatternIsReadToItsEnd(t *testing.T) {
+	r := newRig(t)
+	r.config.Include, r.config.StartAt = []string{"/var/log/*.log"}, filelog.StartAtBeginning
+	release := make(chan struct{})
+	r.sink = &pipelinetest.Sink{Gate: func(context.Context) error { <-release; return nil }}
+	const lines = 500 // more than is read before other things are seen to
+	r.write("var/log/app.log", strings.Repeat(strings.Repeat("x", 30<<10)+"\n", lines))
+	receiver := newReceiver(t, r.settings, r.config, r.sink)
+	receiver.Hurry()
+	receiver.ForgetAtOnce()
+	require.NoError(t, receiver.Start(t.Context()))
+	require.NoError(t, os.Remove(r.settings.Host.Path("var/log/app.log")))
+	close(release)
+	r.passTimeUntil(func() bool { return len(named(r.sink.Records(), pipeline.EventBacklogEnd)) > 0 })
+	shutdown(t, receiver)
+	require.Equal(t, lines, len(named(r.sink.Records(), ""))) //nolint:testifylint // Len would print them
 }
 
 func TestARefusedBatchIsCounted(t *testing.T) {

@@ -151,10 +151,11 @@ func (r *Receiver) oldest() time.Time {
 	return oldest
 }
 
-// drop ends tails of patterns at whose paths nothing has been for a while.
+// drop ends tails of patterns at whose paths nothing has been for a while, and of which
+// all has been read.
 func (w *work) drop(now time.Duration) {
 	w.tails = slices.DeleteFunc(w.tails, func(t *tail) bool {
-		if !t.pattern || !t.follower.IsAbsent() {
+		if !t.pattern || !t.follower.IsAbsent() || t.follower.IsOpen() {
 			t.gone = 0
 			return false
 		}

@@ -226,11 +226,12 @@ func (w *work) settle(all bool) {
 			_, open := s.assembler.open()
 			over = over && !open
 		}
-		if t.follower.CaughtUp() {
+		caughtUp := t.follower.CaughtUp()
+		if caughtUp && !t.follower.IsUnseen() {
 			t.dirty = t.dirty || !t.live
 			t.live = true
 		}
-		over = over && t.live
+		over = over && (t.live || caughtUp) // nobody waits for what cannot be read
 		w.flush(t)
 	}
 	if over && !w.ended && !w.more {
