@@ -377,6 +377,34 @@ func TestPatterns(t *testing.T) {
 	r.stop()
 }
 
+// A pattern may match more than logs: what rotation made of those that are followed,
+// directories, what is excluded by another.
+func TestPatternsThatMatchTooMuch(t *testing.T) {
+	r := newRig(t)
+	r.config.Include, r.config.StartAt = []string{"/var/log/*", "/var/log/not.log"}, filelog.StartAtBeginning
+	r.config.Exclude = []string{"/var/log/not*"}
+	for _, name := range []string{"journal", "other"} {
+		require.NoError(t, os.Mkdir(r.settings.Host.Path("var/log/"+name), 0o700))
+	}
+	require.NoError(t, os.Symlink("journal", r.settings.Host.Path("var/log/link")))
+	for name, text := range map[string]string{"app.log": "three\n", "app.log.2.gz": "packed\n", "app.log.1": "two\n", "app.log-20261127": "one\n",
+		"not.log": "not\n", "app.log-debug": "debug\n", "app": "app\n"} {
+		r.write("var/log/"+name, text)
+	}
+	r.start()
+	r.waitBacklog()
+	require.ElementsMatch(t, []string{"three", "debug", "app"}, bodies(named(r.sink.Records(), "")))
+	require.Equal(t, pipeline.ComponentOK, r.statuses.Last().State, r.statuses.Last().Reason)
+	require.NoError(t, os.Rename(r.settings.Host.Path("var/log/app.log"), r.settings.Host.Path("var/log/app.log.3")))
+	r.write("var/log/app.log.3", "four\n")
+	r.clock.Advance(6 * time.Second) // the patterns are looked at before there is a new log
+	r.waitLines(4)
+	r.write("var/log/app.log", "five\n")
+	r.passTimeUntil(func() bool { return len(named(r.sink.Records(), "")) > 4 })
+	r.stop()
+	require.ElementsMatch(t, []string{"three", "debug", "app", "four", "five"}, bodies(named(r.sink.Records(), "")))
+}
+
 func TestStatus(t *testing.T) {
 	r := newRig(t)
 	r.start()

@@ -313,6 +313,11 @@ func (f *Follower) Fault() *Fault { return cmp.Or(f.fault, f.readFault) }
 // IsAbsent tells whether nothing is at the path.
 func (f *Follower) IsAbsent() bool { return f.fault != nil && errors.Is(f.fault, fs.ErrNotExist) }
 
+// IsNoFile tells whether nothing is at the path, or a directory, a FIFO or the like.
+func (f *Follower) IsNoFile() bool {
+	return f.IsAbsent() || f.fault != nil && errors.Is(f.fault, errNotRegular)
+}
+
 // IsOpen tells whether files are open: there may be more of them to read.
 func (f *Follower) IsOpen() bool { return len(f.streams) > 0 }
 
