@@ -16,3 +16,9 @@ func (r *Receiver) Hurry() {
 
 // ForgetAtOnce makes a receiver forget what a pattern had found as soon as it is gone.
 func (r *Receiver) ForgetAtOnce() { r.tuning.forget = 0 }
+
+// Hang makes the first look at the files last until then: a server that does not
+// answer.
+func (r *Receiver) Hang(until <-chan struct{}) {
+	r.tuning.answer, r.tuning.opening = 10*time.Millisecond, func() { <-until }
+}

@@ -405,6 +405,33 @@ func TestPatternsThatMatchTooMuch(t *testing.T) {
 	require.ElementsMatch(t, []string{"three", "debug", "app", "four", "five"}, bodies(named(r.sink.Records(), "")))
 }
 
+// A file server that does not answer holds up neither the agent's start nor what waits
+// for the backlog.
+func TestAFileSystemThatHangs(t *testing.T) {
+	r := newRig(t)
+	r.config.StartAt = filelog.StartAtBeginning
+	r.write("var/log/app.log", "one\n")
+	r.sink = &pipelinetest.Sink{}
+	receiver := newReceiver(t, r.settings, r.config, r.sink)
+	answer := make(chan struct{})
+	receiver.Hang(answer)
+	require.NoError(t, receiver.Start(t.Context()))
+	require.Equal(t, "the file system of /var/log/app.log does not answer", r.statuses.Last().Reason)
+	require.Len(t, named(r.sink.Records(), pipeline.EventBacklogEnd), 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	second := newReceiver(t, r.settings, r.config, &pipelinetest.Sink{})
+	second.Hang(answer)
+	require.NoError(t, second.Start(t.Context()))
+	require.Error(t, second.Shutdown(ctx), "it does not wait either")
+	close(answer)
+	require.Equal(t, []string{"one"}, bodies(r.waitLines(1)))
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+	shutdown(t, receiver)
+	shutdown(t, second)
+	require.Len(t, named(r.sink.Records(), pipeline.EventBacklogEnd), 1)
+}
+
 func TestStatus(t *testing.T) {
 	r := newRig(t)
 	r.start()
