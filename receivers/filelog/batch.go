@@ -41,6 +41,9 @@ func (w *work) emit(t *tail, s *stream, p *piece) {
 		raw = b.scratch.Keep(p.text)
 	}
 	ok := w.parse(s, p, raw, entry)
+	if !isCredible(entry.Time) {
+		entry.Time = time.Time{}
+	}
 	before := s.when.Last
 	at := w.timeOf(s, entry, isContext)
 	reason := w.skip(t, raw, at, ok, isContext)
@@ -84,6 +87,12 @@ func (w *work) parse(s *stream, p *piece, raw []byte, to *format.Entry) (ok bool
 	return !p.malformed
 }
 
+// isCredible tells whether a time can be kept. Other ones are nobody's: a line may say
+// what it likes.
+func isCredible(at time.Time) bool {
+	return at.IsZero() || at.After(time.Unix(0, -maxTime)) && at.Before(time.Unix(0, maxTime))
+}
+
 // timeOf is when a line was written: a line that does not say has the time of the one
 // before, or, where none says, that of its reading.
 func (w *work) timeOf(s *stream, entry *format.Entry, isContext bool) time.Time {
@@ -122,7 +131,7 @@ var errEnded = errors.New("the receiver has ended")
 // the next stage has refused a batch, nothing more is sent.
 func (w *work) flush(t *tail) {
 	defer w.batch.reset()
-	if len(w.batch.records) == 0 && !t.dirty {
+	if len(w.batch.records) == 0 && (!t.dirty || t.follower.IsUnseen()) { // what nobody has seen has no position
 		return
 	}
 	if err := w.send(t, w.batch.records); err != nil {

@@ -16,8 +16,9 @@ import (
 // Config is the configuration of a filelog receiver.
 type Config struct {
 	// Include names the files: paths below `service.host.root`, and patterns of them
-	// like `/var/log/pods/*/*/*.log`. A path need not exist yet. Names that rotation
-	// gives (`kern.log.1`) do not belong here.
+	// like `/var/log/pods/*/*/*.log`. A path need not exist yet. Of what
+	// a pattern matches, directories are left out, and what rotation made of a log that it
+	// matches too (`kern.log.1` beside `kern.log`).
 	Include []string `yaml:"include"`
 	// Exclude are patterns of paths to leave out.
 	Exclude []string `yaml:"exclude"`

@@ -16,3 +16,12 @@ func (r *Receiver) Hurry() {
 
 // WaitForTheKernel makes a receiver look at nothing by itself.
 func (r *Receiver) WaitForTheKernel() { r.tuning.poll, r.tuning.enumerate = time.Hour, time.Hour }
+
+// ForgetAtOnce makes a receiver forget what a pattern had found as soon as it is gone.
+func (r *Receiver) ForgetAtOnce() { r.tuning.forget = 0 }
+
+// Hang makes the first look at the files last until then: a server that does not
+// answer.
+func (r *Receiver) Hang(until <-chan struct{}) {
+	r.tuning.answer, r.tuning.opening = 10*time.Millisecond, func() { <-until }
+}

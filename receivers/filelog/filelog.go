@@ -51,10 +51,13 @@ type tuning struct {
 	enumerate time.Duration // between two searches for what patterns match
 	patience  time.Duration // in the search for a file of before; 0: the source's own
 	forget    time.Duration // until a path that a pattern had found is not followed any more
+	answer    time.Duration // that the file systems have at start until nobody waits for them
+	opening   func()        // comes before the files are looked at first; nil: nothing does
 }
 
 var defaultTuning = tuning{
 	glance: 10 * time.Millisecond, look: 100 * time.Millisecond, poll: time.Second, enumerate: 5 * time.Second, forget: time.Minute,
+	answer: 2 * time.Second,
 }
 
 var _ pipeline.Keeper = (*Receiver)(nil)
@@ -82,7 +85,8 @@ func New(settings pipeline.Settings, config *Config, next pipeline.Consumer) (*R
 	return r, nil
 }
 
-// Start begins to follow the files. What is in them by then is backlog.
+// Start begins to follow the files. What is in them by then is backlog. It does not
+// wait for long for a file system that does not answer.
 func (r *Receiver) Start(ctx context.Context) error {
 	zone, err := hostZone(r.settings.Host, r.config.TimeZone)
 	if err != nil {
@@ -95,8 +99,20 @@ func (r *Receiver) Start(ctx context.Context) error {
 	w := newWork(ctx, r, resumed)
 	r.done = make(chan struct{})
 	r.mu.Unlock()
-	w.begin()  //nolint:contextcheck // ctx is the work's own by now
-	go w.run() //nolint:contextcheck // likewise
+	opened := make(chan struct{})
+	answered := make(chan struct{})
+	go func() {
+		defer close(opened)
+		w.begin()
+	}()
+	go func() {
+		defer close(r.done)
+		w.awaitFiles(opened)
+		close(answered)
+		<-opened
+		w.run()
+	}()
+	<-answered
 	return nil
 }
 

@@ -178,6 +178,20 @@ func TestRecord(t *testing.T) {
 	require.False(t, complete.AsBool())
 }
 
+// A line may say any time: what is kept can be read back all the same.
+func TestTimesThatNoClockShows(t *testing.T) {
+	r := newRig(t)
+	r.config.Format, r.config.StartAt = "json", filelog.StartAtBeginning
+	for _, year := range []string{"0001", "1700", "2150", "9999"} {
+		r.write("var/log/app.log", `{"time":"`+year+`-01-01T00:00:00+01:00","msg":"`+year+`"}`+"\n"+`{"msg":"behind"}`+"\n")
+	}
+	for _, record := range named(r.run(), "") {
+		require.True(t, record.Time.Equal(now), "%s is of %s", record.Body, record.Time)
+	}
+	r.write("var/log/app.log", `{"msg":"new"}`+"\n")
+	require.Equal(t, []string{"new"}, bodies(named(r.run(), "")))
+}
+
 func stamped(at time.Time, text string) string {
 	return at.UTC().Format("2006-01-02T15:04:05Z") + " h app: " + text + "\n"
 }
@@ -403,15 +417,104 @@ func TestTheKernelTells(t *testing.T) {
 	require.Equal(t, []string{"made", "written", "made anew", "behind the symlink", "switched", "in a new directory"}, bodies(named(r.sink.Records(), "")))
 }
 
+// A pattern may match more than logs: what rotation made of those that are followed,
+// directories, what is excluded by another.
+func TestPatternsThatMatchTooMuch(t *testing.T) {
+	r := newRig(t)
+	r.config.Include, r.config.StartAt = []string{"/var/log/*", "/var/log/not.log"}, filelog.StartAtBeginning
+	r.config.Exclude = []string{"/var/log/not*"}
+	for _, name := range []string{"journal", "other"} {
+		require.NoError(t, os.Mkdir(r.settings.Host.Path("var/log/"+name), 0o700))
+	}
+	require.NoError(t, os.Symlink("journal", r.settings.Host.Path("var/log/link")))
+	for name, text := range map[string]string{"app.log": "three\n", "app.log.2.gz": "packed\n", "app.log.1": "two\n", "app.log-20261127": "one\n",
+		"not.log": "not\n", "app.log-debug": "debug\n", "app": "app\n"} {
+		r.write("var/log/"+name, text)
+	}
+	r.start()
+	r.waitBacklog()
+	require.ElementsMatch(t, []string{"three", "debug", "app"}, bodies(named(r.sink.Records(), "")))
+	require.Equal(t, pipeline.ComponentOK, r.statuses.Last().State, r.statuses.Last().Reason)
+	require.NoError(t, os.Rename(r.settings.Host.Path("var/log/app.log"), r.settings.Host.Path("var/log/app.log.3")))
+	r.write("var/log/app.log.3", "four\n")
+	r.clock.Advance(6 * time.Second) // the patterns are looked at before there is a new log
+	r.waitLines(4)
+	r.write("var/log/app.log", "five\n")
+	r.passTimeUntil(func() bool { return len(named(r.sink.Records(), "")) > 4 })
+	r.stop()
+	require.ElementsMatch(t, []string{"three", "debug", "app", "four", "five"}, bodies(named(r.sink.Records(), "")))
+}
+
+// A file server that does not answer holds up neither the agent's start nor what waits
+// for the backlog.
+func TestAFileSystemThatHangs(t *testing.T) {
+	r := newRig(t)
+	r.config.StartAt = filelog.StartAtBeginning
+	r.write("var/log/app.log", "one\n")
+	r.sink = &pipelinetest.Sink{}
+	receiver := newReceiver(t, r.settings, r.config, r.sink)
+	answer := make(chan struct{})
+	receiver.Hang(answer)
+	require.NoError(t, receiver.Start(t.Context()))
+	require.Equal(t, "the file system of /var/log/app.log does not answer", r.statuses.Last().Reason)
+	require.Len(t, named(r.sink.Records(), pipeline.EventBacklogEnd), 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	second := newReceiver(t, r.settings, r.config, &pipelinetest.Sink{})
+	second.Hang(answer)
+	require.NoError(t, second.Start(t.Context()))
+	require.Error(t, second.Shutdown(ctx), "it does not wait either")
+	close(answer)
+	require.Equal(t, []string{"one"}, bodies(r.waitLines(1)))
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+	shutdown(t, receiver)
+	shutdown(t, second)
+	require.Len(t, named(r.sink.Records(), pipeline.EventBacklogEnd), 1)
+}
+
 func TestStatus(t *testing.T) {
 	r := newRig(t)
 	r.start()
 	require.Equal(t, pipeline.ComponentDegraded, r.statuses.Last().State)
 	require.Contains(t, r.statuses.Last().Reason, "there is no ")
 	r.write("var/log/app.log", "from the beginning\n")
-	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
-	require.Equal(t, "from the beginning", string(r.waitLines(1)[0].Body))
+	r.passTimeUntil(func() bool {
+		return r.statuses.Last().State == pipeline.ComponentOK && len(named(r.sink.Records(), "")) > 0
+	})
+	require.Equal(t, []string{"from the beginning"}, bodies(named(r.sink.Records(), "")))
 	r.stop()
+}
+
+// A file that could not be looked at when the agent first came to it was there all the
+// same: its history is no news once it can be read, also for the next agent.
+func TestHistoryThatBecomesReadable(t *testing.T) {
+	for _, format := range []filelog.Format{"plain", "syslog"} {
+		for _, restarts := range []bool{false, true} {
+			r := newRig(t)
+			r.clock.Advance(max(0, time.Since(now)) + time.Hour) // the file is older than what is kept
+			r.config.Format = format
+			path := r.settings.Host.Path("var/log/app.log")
+			require.NoError(t, os.Symlink("app.log", path)) // nobody may look: as a right that is missing, which root does not know
+			r.start()
+			r.waitBacklog()
+			require.Equal(t, pipeline.ComponentDegraded, r.statuses.Last().State)
+			if restarts {
+				r.stop()
+			}
+			r.write("var/log/history", stamped(booted.Add(-time.Hour), "of old"))
+			require.NoError(t, os.Rename(r.settings.Host.Path("var/log/history"), path))
+			if restarts {
+				r.start()
+			}
+			r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+			r.write("var/log/app.log", stamped(now, "new"))
+			r.passTimeUntil(func() bool { return len(named(r.sink.Records(), "")) > 0 })
+			r.stop()
+			lines := bodies(named(r.sink.Records(), ""))
+			require.Len(t, lines, 1, lines)
+			require.Contains(t, lines[0], "new")
+		}
+	}
 }
 
 func TestTheHostsTimeZone(t *testing.T) {
@@ -454,6 +557,25 @@ func TestBackPressure(t *testing.T) {
 	r.waitLines(20_000)
 	shutdown(t, receiver)
 	require.Len(t, named(r.sink.Records(), ""), 20_000)
+}
+
+// The log of a pod that ends goes with it, however much of it is still to be read.
+func TestADeletedFileOfAPatternIsReadToItsEnd(t *testing.T) {
+	r := newRig(t)
+	r.config.Include, r.config.StartAt = []string{"/var/log/*.log"}, filelog.StartAtBeginning
+	release := make(chan struct{})
+	r.sink = &pipelinetest.Sink{Gate: func(context.Context) error { <-release; return nil }}
+	const lines = 500 // more than is read before other things are seen to
+	r.write("var/log/app.log", strings.Repeat(strings.Repeat("x", 30<<10)+"\n", lines))
+	receiver := newReceiver(t, r.settings, r.config, r.sink)
+	receiver.Hurry()
+	receiver.ForgetAtOnce()
+	require.NoError(t, receiver.Start(t.Context()))
+	require.NoError(t, os.Remove(r.settings.Host.Path("var/log/app.log")))
+	close(release)
+	r.passTimeUntil(func() bool { return len(named(r.sink.Records(), pipeline.EventBacklogEnd)) > 0 })
+	shutdown(t, receiver)
+	require.Equal(t, lines, len(named(r.sink.Records(), ""))) //nolint:testifylint // Len would print them
 }
 
 func TestARefusedBatchIsCounted(t *testing.T) {

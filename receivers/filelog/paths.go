@@ -2,7 +2,11 @@ package filelog
 
 import (
 	"fmt"
+	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +43,9 @@ func (r *Receiver) found() map[string]bool {
 	for _, include := range r.config.Include {
 		include = filepath.Clean(include)
 		if !isPattern(include) {
-			paths[include] = false
+			if r.config.matches(include) { // else it is excluded
+				paths[include] = false
+			}
 			continue
 		}
 		list, err := filepath.Glob(escapeRoot(r.settings.Host.Root) + include)
@@ -48,12 +54,42 @@ func (r *Receiver) found() map[string]bool {
 		}
 		for _, path := range list {
 			path = filepath.Clean("/" + strings.TrimPrefix(path, strings.TrimSuffix(r.settings.Host.Root, "/")))
-			if _, known := paths[path]; !known && r.config.matches(path) {
+			if _, known := paths[path]; !known && r.config.matches(path) && mayBeLog(r.settings.Host.Path(path)) {
 				paths[path] = true
 			}
 		}
 	}
 	return paths
+}
+
+// mayBeLog leaves out directories, sockets and the like, which a pattern means no more
+// than other names that it matches. Where a symlink leads is not known here.
+func mayBeLog(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && (info.Mode().IsRegular() || info.Mode().Type() == fs.ModeSymlink)
+}
+
+// rotatedEnd is what logrotate and others put behind a log's name: kern.log.1,
+// kern.log-20260131.gz, 0.log.20260131-120000.
+var rotatedEnd = regexp.MustCompile(`^(\.\d+|[.-]\d{8}[\d._T:-]*)(\.(gz|bz2|xz|zst|lz4|Z))?$`)
+
+// dropRotated takes out the names that rotation gave to logs that are followed
+// themselves: their lines would come twice.
+func dropRotated(paths map[string]bool) {
+	maps.DeleteFunc(paths, func(path string, pattern bool) bool {
+		if !pattern {
+			return false
+		}
+		for at := len(filepath.Dir(path)) + 2; at < len(path); at++ {
+			if path[at] != '.' && path[at] != '-' {
+				continue
+			}
+			if _, followed := paths[path[:at]]; followed && rotatedEnd.MatchString(path[at:]) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // escapeRoot makes the root a pattern that matches itself.
@@ -65,11 +101,16 @@ func escapeRoot(root string) string {
 func (w *work) enumerate() {
 	now := w.receiver.settings.Clock.Now()
 	found := w.receiver.found()
-	for path := range w.resumed { // it may have been renamed meanwhile
-		if _, known := found[path]; !known {
+	known := slices.Collect(maps.Keys(w.resumed))
+	for _, t := range w.tails {
+		known = append(known, t.path)
+	}
+	for _, path := range known { // it may just have been renamed
+		if _, isFound := found[path]; !isFound {
 			found[path] = true
 		}
 	}
+	dropRotated(found)
 	paths := make([]string, 0, len(found))
 	for path := range found {
 		paths = append(paths, path)
@@ -151,10 +192,11 @@ func (r *Receiver) oldest() time.Time {
 	return oldest
 }
 
-// drop ends tails of patterns at whose paths nothing has been for a while.
+// drop ends tails of patterns at whose paths nothing has been for a while, and of which
+// all has been read.
 func (w *work) drop(now time.Duration) {
 	w.tails = slices.DeleteFunc(w.tails, func(t *tail) bool {
-		if !t.pattern || !t.follower.IsAbsent() {
+		if !t.pattern || !t.follower.IsAbsent() || t.follower.IsOpen() {
 			t.gone = 0
 			return false
 		}
@@ -199,7 +241,7 @@ func (w *work) watch() {
 // fault is what keeps the receiver from reading all that it should.
 func (w *work) fault() *file.Fault {
 	for _, t := range w.tails {
-		if fault := t.follower.Fault(); fault != nil && (!t.pattern || !t.follower.IsAbsent()) {
+		if fault := t.follower.Fault(); fault != nil && (!t.pattern || !t.follower.IsNoFile()) {
 			return fault
 		}
 	}

@@ -3,6 +3,7 @@ package filelog
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -15,6 +16,7 @@ import (
 var (
 	errTooMany = errors.New("too many files")
 	errNoFile  = errors.New("no file")
+	errSilent  = errors.New("no answer")
 )
 
 // work is what the receiver's goroutine holds.
@@ -50,16 +52,38 @@ func newWork(ctx context.Context, r *Receiver, resumed map[string]*keptPath) *wo
 
 // begin makes the tails: what is in their files by now is backlog.
 func (w *work) begin() {
+	if opening := w.receiver.tuning.opening; opening != nil {
+		opening()
+	}
 	w.enumerate()
 	now := w.receiver.settings.Clock.Now().Boot
 	for _, t := range w.tails {
 		t.follower.Fill(now)
 	}
-	w.report()
+}
+
+// awaitFiles waits until the files are open. Where a file system does not answer, it
+// says so, and that nobody need wait for their backlog: as for files that may not be
+// read.
+func (w *work) awaitFiles(opened <-chan struct{}) {
+	timer := time.NewTimer(w.receiver.tuning.answer)
+	defer timer.Stop()
+	select {
+	case <-opened:
+		return
+	case <-timer.C:
+	}
+	reason := "the file system of " + strings.Join(w.receiver.config.Include, ", ") + " does not answer"
+	w.receiver.settings.Report(pipeline.Status{
+		State: pipeline.ComponentDegraded, Reason: reason, Err: errSilent,
+		Remedy: "look at its disk or server; the files are read as soon as it answers",
+	})
+	w.batch.now = w.receiver.settings.Clock.Now()
+	w.endBacklog()
 }
 
 func (w *work) run() {
-	defer close(w.receiver.done)
+	w.report()
 	defer func() {
 		for _, t := range w.tails {
 			t.follower.Close()
@@ -227,11 +251,12 @@ func (w *work) settle(all bool) {
 			_, open := s.assembler.open()
 			over = over && !open
 		}
-		if t.follower.CaughtUp() {
+		caughtUp := t.follower.CaughtUp()
+		if caughtUp && !t.follower.IsUnseen() {
 			t.dirty = t.dirty || !t.live
 			t.live, t.caughtUp = true, true
 		}
-		over = over && t.caughtUp
+		over = over && (t.caughtUp || caughtUp) // nobody waits for what cannot be read
 		w.flush(t)
 	}
 	if over && !w.ended && !w.more {

@@ -75,7 +75,7 @@ type Follower struct {
 	streamID  uint64
 	leads     resolved
 	looked    bool // what is new at the path is read from its beginning
-	begun     bool // what was there at the start is open
+	begun     bool // what was there at the start is open, or cannot be opened
 	moved     bool // there is something else to watch
 	lookAt    time.Duration
 	giveUpAt  time.Duration // the search for files; 0: it has not begun
@@ -288,8 +288,9 @@ func (f *Follower) Files() []File {
 	return files
 }
 
-// IsResuming tells whether files of before have not been found again yet.
-func (f *Follower) IsResuming() bool { return len(f.resuming) > 0 }
+// IsUnseen tells that it is not known yet what was at the path at the start: it could
+// not be looked at. AtEnd still holds for it.
+func (f *Follower) IsUnseen() bool { return !f.looked }
 
 // TakeEnded returns the streams that have ended since it was asked last: no more
 // lines of them will come.
@@ -312,8 +313,13 @@ func (f *Follower) Fault() *Fault { return cmp.Or(f.fault, f.readFault) }
 // IsAbsent tells whether nothing is at the path.
 func (f *Follower) IsAbsent() bool { return f.fault != nil && errors.Is(f.fault, fs.ErrNotExist) }
 
-// IsIdle tells whether no file is open.
-func (f *Follower) IsIdle() bool { return len(f.streams) == 0 && len(f.resuming) == 0 }
+// IsNoFile tells whether nothing is at the path, or a directory, a FIFO or the like.
+func (f *Follower) IsNoFile() bool {
+	return f.IsAbsent() || f.fault != nil && errors.Is(f.fault, errNotRegular)
+}
+
+// IsOpen tells whether files are open: there may be more of them to read.
+func (f *Follower) IsOpen() bool { return len(f.streams) > 0 }
 
 // TakeMoved tells whether [Follower.Watches] has changed since it was asked last.
 func (f *Follower) TakeMoved() bool {
@@ -322,7 +328,8 @@ func (f *Follower) TakeMoved() bool {
 	return moved
 }
 
-// CaughtUp tells whether all has been given that was there at the first Fill.
+// CaughtUp tells whether all has been given that was there at the first Fill, as far as
+// that could be read.
 func (f *Follower) CaughtUp() bool {
 	if !f.begun || f.chunk.stream != nil {
 		return false

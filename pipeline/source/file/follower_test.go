@@ -290,7 +290,7 @@ func TestScenarios(t *testing.T) {
 			require.NoError(r.t, os.Remove(r.path))
 			r.later(time.Minute)
 			require.True(r.t, r.follower.IsAbsent())
-			require.True(r.t, r.follower.IsIdle(), "what was deleted is closed")
+			require.False(r.t, r.follower.IsOpen(), "what was deleted is closed")
 			r.now += 5 * time.Hour
 			r.append("log", numbered(3, 4))
 			return numbered(1, 4)

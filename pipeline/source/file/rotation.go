@@ -1,6 +1,7 @@
 package file
 
 import (
+	"errors"
 	"io/fs"
 	"math"
 	"path/filepath"
@@ -27,7 +28,7 @@ func (f *Follower) look(now time.Duration) {
 	case err == nil:
 		err = f.follow(now, at, first)
 	}
-	f.looked = true
+	f.looked = f.looked || err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRegular)
 	f.begun = true
 	f.fault = nil
 	if err != nil {
@@ -114,7 +115,7 @@ func (f *Follower) open(c *content, path string, now time.Duration) *stream {
 	f.streamID++
 	s := &stream{id: f.streamID, content: c, path: path, grown: now, changed: c.info.changed, seenSize: -1}
 	switch {
-	case f.begun:
+	case f.begun && f.looked:
 	case c.gzip != nil:
 		s.startSize = math.MaxInt64 // up to its end
 	default:
