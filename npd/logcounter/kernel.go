@@ -4,12 +4,16 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 
 	"github.com/otelnpd/otelnpd/pipeline/source/kmsg"
 )
 
 // countKernel counts the lines that the kernel's log has now.
 func countKernel(ctx context.Context, t *tally, counted span, host Host, path string) (Result, error) {
+	// The kernel's stamps are ahead of the clocks by up to a second: what is there when
+	// it is opened was written before.
+	counted.until = math.MaxInt64
 	k := kernel{tally: t, counted: counted, over: make(chan struct{})}
 	shared := kmsg.NewShared(kmsg.Options{Logger: slog.New(slog.DiscardHandler), Clock: host.Clock})
 	take := func(batch kmsg.Batch) {
