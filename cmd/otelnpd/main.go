@@ -10,9 +10,12 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/otelnpd/otelnpd/npd/logcounter"
 )
 
 func main() {
@@ -28,10 +31,10 @@ func main() {
 }
 
 // arguments are those of this program, which under the name of
-// node-problem-detector has that one's.
+// node-problem-detector or of a plugin of it has that one's.
 func arguments(args []string) []string {
-	if filepath.Base(args[0]) == npdName {
-		return append([]string{npdName}, args[1:]...)
+	if name := filepath.Base(args[0]); name == npdName || name == logcounter.Name {
+		return append([]string{name}, args[1:]...)
 	}
 	return args[1:]
 }
@@ -45,6 +48,9 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root.SetErr(stderr)
 	refuseUnknownCommands(root)
 	if err := root.ExecuteContext(ctx); err != nil {
+		if code, ok := errors.AsType[exitCode](err); ok {
+			return int(code)
+		}
 		if !errors.Is(err, errTold) {
 			_, _ = fmt.Fprintln(stderr, "Error:", err)
 		}
@@ -55,6 +61,13 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 
 // errTold is the error of a command that has already told the user all.
 var errTold = errors.New("told already")
+
+// exitCode is the error of a command that has told all, and whose exit code says more
+// than whether it could do what it was told.
+type exitCode int
+
+// Error implements error.
+func (e exitCode) Error() string { return "exit code " + strconv.Itoa(int(e)) }
 
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -93,6 +106,7 @@ message on standard error if not; where there is more to it, its --help says so.
 		newReloadCommand(),
 		newHealthcheckCommand(),
 		newNPDCommand(),
+		newLogCounterCommand(),
 		newStateCommand(),
 		newUninstallCommand(),
 		newVersionCommand(),

@@ -41,6 +41,7 @@ func freePort(t *testing.T) string {
 func TestArgumentsByTheNameOfTheProgram(t *testing.T) {
 	require.Equal(t, []string{"run"}, arguments([]string{"/usr/bin/otelnpd", "run"}))
 	require.Equal(t, []string{"node-problem-detector", "--port=0"}, arguments([]string{"/node-problem-detector", "--port=0"}))
+	require.Equal(t, []string{"log-counter", "--count=1"}, arguments([]string{"/home/kubernetes/bin/log-counter", "--count=1"}))
 }
 
 func TestNPDTellsItsFlagsAndVersion(t *testing.T) {

@@ -21,7 +21,7 @@ func Flags(options *Options) *pflag.FlagSet {
 	d.monitors()
 	d.kubernetes()
 	d.servers()
-	d.klog()
+	AddKlogFlags(flags)
 	return flags
 }
 
@@ -66,20 +66,21 @@ func (d definer) servers() {
 	d.boolean(&o.Version, "version", false, "print the version and exit")
 }
 
-// klog defines the flags of k8s.io/klog/v2. They say where and how much
-// node-problem-detector logs; the agent's log is configured in YAML.
-func (d definer) klog() {
-	verbosity := d.flags.VarPF(ignored("string"), "v", "v", "taken and ignored, like all flags of klog")
+// AddKlogFlags adds the flags of k8s.io/klog/v2, which are taken and have no effect.
+// They say where and how much node-problem-detector logs; the agent's log is
+// configured in YAML.
+func AddKlogFlags(flags *pflag.FlagSet) {
+	verbosity := flags.VarPF(ignored("string"), "v", "v", "taken and ignored, like all flags of klog")
 	verbosity.DefValue = "0"
 	for _, name := range []string{
 		"alsologtostderrthreshold", "log_backtrace_at", "log_dir", "log_file", "log_file_max_size", "stderrthreshold", "vmodule",
 	} {
-		d.flags.VarPF(ignored("string"), name, "", "").Hidden = true
+		flags.VarPF(ignored("string"), name, "", "").Hidden = true
 	}
 	for _, name := range []string{
 		"add_dir_header", "alsologtostderr", "legacy_stderr_threshold_behavior", "logtostderr", "one_output", "skip_headers", "skip_log_headers",
 	} {
-		flag := d.flags.VarPF(ignored("bool"), name, "", "")
+		flag := flags.VarPF(ignored("bool"), name, "", "")
 		flag.Hidden, flag.NoOptDefVal = true, "true"
 	}
 }

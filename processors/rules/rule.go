@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"regexp"
 	"regexp/syntax"
-	"slices"
 
 	"go.opentelemetry.io/otel/log"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
+	"github.com/otelnpd/otelnpd/processors/rules/prefilter"
 )
 
 // rule is a compiled rule.
@@ -112,24 +112,5 @@ func newExpression(pattern string, window *Window) (*expression, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &expression{re: re, syntax: parsed, spans: canMatchNewline(parsed)}, nil
-}
-
-// canMatchNewline tells whether a match can hold a newline.
-func canMatchNewline(re *syntax.Regexp) bool {
-	switch re.Op {
-	case syntax.OpAnyChar:
-		return true
-	case syntax.OpLiteral:
-		return slices.Contains(re.Rune, '\n')
-	case syntax.OpCharClass:
-		for i := 0; i+1 < len(re.Rune); i += 2 {
-			if re.Rune[i] <= '\n' && '\n' <= re.Rune[i+1] {
-				return true
-			}
-		}
-	default:
-		return slices.ContainsFunc(re.Sub, canMatchNewline)
-	}
-	return false
+	return &expression{re: re, syntax: parsed, spans: prefilter.CanMatchNewline(parsed)}, nil
 }
