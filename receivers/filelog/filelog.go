@@ -101,11 +101,11 @@ func (r *Receiver) Start(ctx context.Context) error {
 	r.mu.Unlock()
 	opened := make(chan struct{})
 	answered := make(chan struct{})
-	go func() {
+	go func() { //nolint:contextcheck // ctx is the work's own by now
 		defer close(opened)
 		w.begin()
 	}()
-	go func() {
+	go func() { //nolint:contextcheck // likewise
 		defer close(r.done)
 		w.awaitFiles(opened)
 		close(answered)
