@@ -23,7 +23,7 @@ func kubeletJournal(t *testing.T, n int) string {
 	for i := range n {
 		before := time.Duration(n-i) * time.Millisecond
 		entries = append(entries, journaltest.Entry{
-			Realtime: uint64(now.Wall.Add(-before).UnixMicro()), Monotonic: uint64((now.Boot - before).Microseconds()), Boot: boot, //nolint:gosec // not negative
+			Realtime: uint64(now.Wall.Add(-before).UnixMicro()), Monotonic: uint64((now.Boot - before).Microseconds()), Boot: boot,
 			Fields: []string{"_BOOT_ID=" + boot.String(), "SYSLOG_IDENTIFIER=systemd", "MESSAGE=Started Kubernetes kubelet."},
 		})
 	}

@@ -2,6 +2,7 @@ package logcounter_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelnpd/otelnpd/npd/logcounter"
+	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/source/journal/journaltest"
 )
 
@@ -107,7 +110,44 @@ func TestUnreadableFile(t *testing.T) {
 		require.Equal(t, uncertain, got.Unread != nil, got.Unread)
 		if uncertain {
 			require.ErrorContains(t, got.Unread, unreadable)
+			require.ErrorContains(t, got.Unread, ": mend it, or move it away")
 		}
+	}
+}
+
+// A journal that journald writes and rotates meanwhile is counted up to now.
+func TestCountsWhatJournaldWrites(t *testing.T) {
+	daemon := journaltest.StartJournald(t, t.TempDir())
+	host := hostAt(t, now)
+	host.Clock = pipeline.SystemClock{}
+	written := 0
+	for round := range 3 {
+		for range round + 1 {
+			daemon.Send("SYSLOG_IDENTIFIER=systemd", "MESSAGE=Started kubelet.", "PRIORITY=6")
+			daemon.Send("SYSLOG_IDENTIFIER=other", "MESSAGE=Started kubelet.", "PRIORITY=6")
+			written++
+		}
+		journaltest.Await(t, "all lines", func() bool {
+			got, err := count(t, host, "--journald-source=systemd", "--log-path="+daemon.Directory, "--lookback=20m", "--pattern=Started.*")
+			require.LessOrEqual(t, got.Found, written)
+			return err == nil && got.Found == written // an error until the first line is there
+		})
+		daemon.Rotate()
+	}
+}
+
+// A count that takes too long ends, and says so.
+func TestGivesUp(t *testing.T) {
+	host := hostAt(t, now)
+	kernelLog(t, host.Kmsg, map[time.Duration]string{time.Minute: "x"}, time.Minute)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range [][]string{{"--journald-source=systemd", "--log-path=" + journalOf(t, line{time.Minute, "systemd", "x"})}, {"--log-path=" + host.Kmsg}} {
+		options, err := logcounter.Parse(append(args, "--lookback=1h", "--pattern=x"))
+		require.NoError(t, err)
+		_, err = logcounter.Count(over, options, host)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorContains(t, err, "write a shorter --lookback")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,15 +42,15 @@ func reference(t *testing.T, pattern, revert string, journalctl ...string) (foun
 // reading of the patterns.
 func TestSameAsJournalctl(t *testing.T) {
 	for seed := range uint64(3) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			entries := journaltest.Random(seed, 160)
 			directory := t.TempDir()
 			layout := journaltest.Layout{Compact: seed%2 == 0, Keyed: seed%3 != 0}
-			border := 50 + int(seed)*30 //nolint:gosec // small
+			border := 50 + int(seed)*30
 			journaltest.WriteRemote(t, filepath.Join(directory, "a.journal"), layout, entries[:border])
 			journaltest.WriteRemote(t, filepath.Join(directory, "b.journal"), layout, entries[border:])
 			first, last := entries[20*seed], entries[150]
-			host := hostAt(t, time.UnixMicro(int64(last.Realtime))) //nolint:gosec // after 1970
+			host := hostAt(t, time.UnixMicro(int64(last.Realtime)))
 			for _, c := range []struct{ identifier, pattern, revert string }{
 				{"unit-6", `word`, ""},
 				{"unit-6", `line \d+|word word`, `line \d*[05]`},
@@ -59,7 +60,7 @@ func TestSameAsJournalctl(t *testing.T) {
 			} {
 				want := reference(t, c.pattern, c.revert, "-D", directory, "--merge", "SYSLOG_IDENTIFIER="+c.identifier,
 					at("--since", first.Realtime), at("--until", last.Realtime))
-				lookback := time.Duration(last.Realtime-first.Realtime) * time.Microsecond //nolint:gosec // short
+				lookback := time.Duration(last.Realtime-first.Realtime) * time.Microsecond
 				requireFound(t, want, host, "--journald-source="+c.identifier, "--log-path="+directory, "--lookback="+lookback.String(),
 					"--pattern="+c.pattern, "--revert-pattern="+c.revert)
 			}
@@ -68,4 +69,6 @@ func TestSameAsJournalctl(t *testing.T) {
 	}
 }
 
-func at(flag string, micros uint64) string { return fmt.Sprintf("%s=@%d.%06d", flag, micros/1e6, micros%1e6) }
+func at(flag string, micros uint64) string {
+	return fmt.Sprintf("%s=@%d.%06d", flag, micros/1e6, micros%1e6)
+}

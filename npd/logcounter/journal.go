@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -38,7 +39,7 @@ func countJournal(ctx context.Context, t *tally, counted span, source string, di
 			t.add(message)
 		}
 	}
-	result := Result{Found: t.found, Unread: join(relevant(reader.Faults(), since))}
+	result := Result{Found: t.found, Unread: unread(relevant(reader.Faults(), since))}
 	if damaged := reader.Stats().Damaged; damaged > 0 {
 		result.Notes = append(result.Notes, fmt.Sprintf("%d entries of the journal are damaged", damaged))
 	}
@@ -59,7 +60,7 @@ func tooLong(err error) error {
 func relevant(faults []journal.Fault, since time.Time) (kept []journal.Fault) {
 	for _, fault := range faults {
 		info, err := os.Stat(fault.Path)
-		if errors.Is(err, os.ErrNotExist) || err == nil && !info.IsDir() && info.ModTime().Before(since) {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() && info.ModTime().Before(since) {
 			continue
 		}
 		kept = append(kept, fault)
@@ -67,11 +68,15 @@ func relevant(faults []journal.Fault, since time.Time) (kept []journal.Fault) {
 	return kept
 }
 
-// join makes one error of faults.
-func join(faults []journal.Fault) error {
+// unread tells what cannot be read, and what to do about it; nil: nothing.
+func unread(faults []journal.Fault) error {
 	errs := make([]error, 0, len(faults))
 	for i := range faults {
-		errs = append(errs, &faults[i])
+		remedy := "mend it, or move it away"
+		if errors.Is(&faults[i], fs.ErrPermission) {
+			remedy = "run as root, or as a member of the group systemd-journal"
+		}
+		errs = append(errs, fmt.Errorf("%w: %s", &faults[i], remedy))
 	}
 	return errors.Join(errs...)
 }

@@ -58,7 +58,7 @@ func entriesOf(lines []line) (entries []journaltest.Entry) {
 	for _, l := range lines {
 		at := now.Add(-l.ago)
 		entries = append(entries, journaltest.Entry{
-			Realtime: uint64(at.UnixMicro()), Monotonic: uint64(at.Sub(now.Add(-10 * time.Hour)).Microseconds()), Boot: boot, //nolint:gosec // after 1970
+			Realtime: uint64(at.UnixMicro()), Monotonic: uint64(at.Sub(now.Add(-10 * time.Hour)).Microseconds()), Boot: boot,
 			Fields: []string{"_BOOT_ID=" + boot.String(), "SYSLOG_IDENTIFIER=" + l.identifier, "MESSAGE=" + l.message},
 		})
 	}
