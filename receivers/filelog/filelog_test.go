@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -414,14 +415,14 @@ func TestAFileSystemThatHangs(t *testing.T) {
 	r.sink = &pipelinetest.Sink{}
 	receiver := newReceiver(t, r.settings, r.config, r.sink)
 	answer := make(chan struct{})
-	receiver.Hang(answer)
+	receiver.Hang(func() { <-answer })
 	require.NoError(t, receiver.Start(t.Context()))
 	require.Equal(t, "the file system of /var/log/app.log does not answer", r.statuses.Last().Reason)
 	require.Len(t, named(r.sink.Records(), pipeline.EventBacklogEnd), 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	second := newReceiver(t, r.settings, r.config, &pipelinetest.Sink{})
-	second.Hang(answer)
+	second.Hang(func() { <-answer })
 	require.NoError(t, second.Start(t.Context()))
 	require.Error(t, second.Shutdown(ctx), "it does not wait either")
 	close(answer)
@@ -430,6 +431,28 @@ func TestAFileSystemThatHangs(t *testing.T) {
 	shutdown(t, receiver)
 	shutdown(t, second)
 	require.Len(t, named(r.sink.Records(), pipeline.EventBacklogEnd), 1)
+}
+
+// One that does not answer any more makes the receiver degraded, until it does: a file
+// that nobody can read is not one without problems.
+func TestAFileSystemThatHangsLater(t *testing.T) {
+	r := newRig(t)
+	r.write("var/log/app.log", "one\n")
+	var hangs sync.RWMutex
+	receiver := newReceiver(t, r.settings, r.config, &pipelinetest.Sink{})
+	receiver.Hurry()
+	receiver.Hang(func() {
+		hangs.RLock()
+		defer hangs.RUnlock()
+	})
+	require.NoError(t, receiver.Start(t.Context()))
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+	hangs.Lock()
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentDegraded })
+	require.Equal(t, "the file system of /var/log/app.log does not answer", r.statuses.Last().Reason)
+	hangs.Unlock()
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+	shutdown(t, receiver)
 }
 
 func TestStatus(t *testing.T) {
