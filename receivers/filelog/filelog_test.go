@@ -511,6 +511,8 @@ func TestTheHostsTimeZone(t *testing.T) {
 	require.NoError(t, os.Symlink("/usr/share/zoneinfo/Europe/Berlin", r.settings.Host.Path("etc/localtime")))
 	r.write("var/log/app.log", "Nov 28 15:59:00 h app: x\n")
 	require.True(t, r.run()[0].Time.Equal(now.Add(-time.Minute)))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "Berlin"), []byte("damaged"), 0o600))
+	r.run() // the disk that dies is to be reported
 	r.config.TimeZone = "Mars/Olympus"
 	receiver := newReceiver(t, r.settings, r.config, &pipelinetest.Sink{})
 	require.ErrorContains(t, receiver.Start(t.Context()), "find the time zone")
