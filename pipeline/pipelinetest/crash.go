@@ -59,9 +59,32 @@ func (r ReceiverUnderTest) checkCrashes(t *testing.T) {
 		return len(line.told)+countLines(records) >= r.AtLeast
 	})
 	reference := r.readBeside(t) // first: others may write to the source too
+	line.add("the last one", waitForNewest(t, sink, reference, line.told))
 	stop(t, last)
-	line.add("the last one", sink.Records())
 	line.requireAll(reference)
+}
+
+// waitForNewest waits until the newest line that another receiver has read is among
+// those that were told or have come, and returns what has come.
+func waitForNewest(t *testing.T, sink *Sink, reference []pipeline.Record, told map[pipeline.Place]pipeline.Record) []pipeline.Record {
+	t.Helper()
+	var newest pipeline.Place
+	for i := range reference {
+		if reference[i].IsLine() {
+			newest = reference[i].Place
+		}
+	}
+	if _, known := told[newest]; !known {
+		sink.WaitFor(t, "the line that another receiver has read last", func(records []pipeline.Record) bool {
+			for i := len(records) - 1; i >= 0; i-- {
+				if records[i].Place == newest {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	return sink.Records()
 }
 
 // live runs a receiver until it is killed, and returns what was kept then.

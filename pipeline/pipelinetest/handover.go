@@ -38,6 +38,7 @@ func (r ReceiverUnderTest) checkHandOver(t *testing.T) {
 	r.feed(t, 1)
 	way.sink.WaitFor(t, "all lines", func(records []pipeline.Record) bool { return countLines(records) >= r.AtLeast })
 	reference := r.readBeside(t) // first: others may write to the source too
+	waitForNewest(t, &way.sink, reference, nil)
 	stop(t, receiver)
 	line := lineage{t: t, told: map[pipeline.Place]pipeline.Record{}, doubtful: map[pipeline.Place]bool{}}
 	for _, record := range way.sink.Records() {

@@ -20,8 +20,8 @@ func (r *Receiver) WaitForTheKernel() { r.tuning.poll, r.tuning.enumerate = time
 // ForgetAtOnce makes a receiver forget what a pattern had found as soon as it is gone.
 func (r *Receiver) ForgetAtOnce() { r.tuning.forget = 0 }
 
-// Hang makes the first look at the files last until then: a server that does not
-// answer.
-func (r *Receiver) Hang(until <-chan struct{}) {
-	r.tuning.answer, r.tuning.opening = 10*time.Millisecond, func() { <-until }
+// Hang calls a function where a file system is asked something, which does not answer
+// until it returns.
+func (r *Receiver) Hang(asking func()) {
+	r.tuning.answer, r.tuning.silence, r.tuning.asking = 10*time.Millisecond, 20*time.Millisecond, asking
 }

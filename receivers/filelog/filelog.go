@@ -52,12 +52,13 @@ type tuning struct {
 	patience  time.Duration // in the search for a file of before; 0: the source's own
 	forget    time.Duration // until a path that a pattern had found is not followed any more
 	answer    time.Duration // that the file systems have at start until nobody waits for them
-	opening   func()        // comes before the files are looked at first; nil: nothing does
+	silence   time.Duration // after which one does not answer
+	asking    func()        // is called where a file system is asked; nil: nothing is
 }
 
 var defaultTuning = tuning{
 	glance: 10 * time.Millisecond, look: 100 * time.Millisecond, poll: time.Second, enumerate: 5 * time.Second, forget: time.Minute,
-	answer: 2 * time.Second,
+	answer: 2 * time.Second, silence: 10 * time.Second,
 }
 
 var _ pipeline.Keeper = (*Receiver)(nil)
@@ -107,6 +108,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 	}()
 	go func() { //nolint:contextcheck // likewise
 		defer close(r.done)
+		defer w.watchAnswers()()
 		w.awaitFiles(opened)
 		close(answered)
 		<-opened

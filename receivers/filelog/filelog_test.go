@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -454,14 +455,14 @@ func TestAFileSystemThatHangs(t *testing.T) {
 	r.sink = &pipelinetest.Sink{}
 	receiver := newReceiver(t, r.settings, r.config, r.sink)
 	answer := make(chan struct{})
-	receiver.Hang(answer)
+	receiver.Hang(func() { <-answer })
 	require.NoError(t, receiver.Start(t.Context()))
 	require.Equal(t, "the file system of /var/log/app.log does not answer", r.statuses.Last().Reason)
 	require.Len(t, named(r.sink.Records(), pipeline.EventBacklogEnd), 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	second := newReceiver(t, r.settings, r.config, &pipelinetest.Sink{})
-	second.Hang(answer)
+	second.Hang(func() { <-answer })
 	require.NoError(t, second.Start(t.Context()))
 	require.Error(t, second.Shutdown(ctx), "it does not wait either")
 	close(answer)
@@ -470,6 +471,28 @@ func TestAFileSystemThatHangs(t *testing.T) {
 	shutdown(t, receiver)
 	shutdown(t, second)
 	require.Len(t, named(r.sink.Records(), pipeline.EventBacklogEnd), 1)
+}
+
+// One that does not answer any more makes the receiver degraded, until it does: a file
+// that nobody can read is not one without problems.
+func TestAFileSystemThatHangsLater(t *testing.T) {
+	r := newRig(t)
+	r.write("var/log/app.log", "one\n")
+	var hangs sync.RWMutex
+	receiver := newReceiver(t, r.settings, r.config, &pipelinetest.Sink{})
+	receiver.Hurry()
+	receiver.Hang(func() {
+		hangs.RLock()
+		defer hangs.RUnlock()
+	})
+	require.NoError(t, receiver.Start(t.Context()))
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+	hangs.Lock()
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentDegraded })
+	require.Equal(t, "the file system of /var/log/app.log does not answer", r.statuses.Last().Reason)
+	hangs.Unlock()
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+	shutdown(t, receiver)
 }
 
 func TestStatus(t *testing.T) {
@@ -528,6 +551,8 @@ func TestTheHostsTimeZone(t *testing.T) {
 	require.NoError(t, os.Symlink("/usr/share/zoneinfo/Europe/Berlin", r.settings.Host.Path("etc/localtime")))
 	r.write("var/log/app.log", "Nov 28 15:59:00 h app: x\n")
 	require.True(t, r.run()[0].Time.Equal(now.Add(-time.Minute)))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "Berlin"), []byte("damaged"), 0o600))
+	r.run() // the disk that dies is to be reported
 	r.config.TimeZone = "Mars/Olympus"
 	receiver := newReceiver(t, r.settings, r.config, &pipelinetest.Sink{})
 	require.ErrorContains(t, receiver.Start(t.Context()), "find the time zone")

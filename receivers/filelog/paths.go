@@ -99,6 +99,8 @@ func escapeRoot(root string) string {
 
 // enumerate begins to follow what is new, and ends with what is gone.
 func (w *work) enumerate() {
+	w.ask(strings.Join(w.receiver.config.Include, ", "))
+	defer w.answered()
 	now := w.receiver.settings.Clock.Now()
 	found := w.receiver.found()
 	known := slices.Collect(maps.Keys(w.resumed))

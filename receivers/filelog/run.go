@@ -3,7 +3,6 @@ package filelog
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -16,7 +15,6 @@ import (
 var (
 	errTooMany = errors.New("too many files")
 	errNoFile  = errors.New("no file")
-	errSilent  = errors.New("no answer")
 )
 
 // work is what the receiver's goroutine holds.
@@ -30,6 +28,7 @@ type work struct {
 	begun    bool                 // what is new from now on is read from its beginning
 	told     chan struct{}
 	notifier *inotify.Notifier // nil: there is none
+	asking   asking
 	blind    bool
 	tooMany  bool
 	pulsed   bool // the kernel has told of a change since the last look
@@ -52,34 +51,18 @@ func newWork(ctx context.Context, r *Receiver, resumed map[string]*keptPath) *wo
 
 // begin makes the tails: what is in their files by now is backlog.
 func (w *work) begin() {
-	if opening := w.receiver.tuning.opening; opening != nil {
-		opening()
-	}
 	w.enumerate()
 	now := w.receiver.settings.Clock.Now().Boot
 	for _, t := range w.tails {
-		t.follower.Fill(now)
+		w.fill(t, now)
 	}
 }
 
-// awaitFiles waits until the files are open. Where a file system does not answer, it
-// says so, and that nobody need wait for their backlog: as for files that may not be
-// read.
-func (w *work) awaitFiles(opened <-chan struct{}) {
-	timer := time.NewTimer(w.receiver.tuning.answer)
-	defer timer.Stop()
-	select {
-	case <-opened:
-		return
-	case <-timer.C:
-	}
-	reason := "the file system of " + strings.Join(w.receiver.config.Include, ", ") + " does not answer"
-	w.receiver.settings.Report(pipeline.Status{
-		State: pipeline.ComponentDegraded, Reason: reason, Err: errSilent,
-		Remedy: "look at its disk or server; the files are read as soon as it answers",
-	})
-	w.batch.now = w.receiver.settings.Clock.Now()
-	w.endBacklog()
+// fill has the follower read.
+func (w *work) fill(t *tail, now time.Duration) (more bool) {
+	w.ask(t.path)
+	defer w.answered()
+	return t.follower.Fill(now)
 }
 
 func (w *work) run() {
@@ -181,7 +164,7 @@ func (w *work) sweep() {
 // read takes the lines of one read of a path, and tells whether there may be more.
 func (w *work) read(t *tail) (more bool) {
 	w.batch.now = w.receiver.settings.Clock.Now()
-	more = t.follower.Fill(w.batch.now.Boot)
+	more = w.fill(t, w.batch.now.Boot)
 	w.endStreams(t)
 	for more {
 		line, of, ok := t.follower.Line()

@@ -28,20 +28,18 @@ func hostZone(host pipeline.Host, name string) (*time.Location, error) {
 			path = target
 		}
 	}
-	data, err := os.ReadFile(host.Path(path))
-	if err == nil {
+	if data, err := os.ReadFile(host.Path(path)); err == nil {
 		zone, err := time.LoadLocationFromTZData(strings.TrimPrefix(path, zoneFolder+"/"), data)
-		if err != nil {
-			return nil, fmt.Errorf("read the time zone in %s: %w", host.Path(path), err)
+		if err == nil {
+			return zone, nil
 		}
-		return zone, nil
 	}
 	if name == "" {
-		return time.Local, nil
+		return time.Local, nil // also where the host's is damaged: its disk is what is to be told of
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf("find the time zone: %w", err)
+		return nil, fmt.Errorf("find the time zone %q, which is not in %s either: write a name like Europe/Berlin: %w", name, host.Path(path), err)
 	}
 	return zone, nil
 }
