@@ -15,11 +15,14 @@ const maxJoined = 64 << 10
 type piece struct {
 	text        []byte
 	first, last int64 // where its first and its last line start
-	entry       format.Entry
-	parsed      bool // the entry is of a container's line, which is taken apart already
-	malformed   bool // it has not that form
-	cut         bool
-	joined      bool // the text is of an assembler, and valid until it goes on
+	// from is where to read from to find it again as it is, and all between: where
+	// lines of several stand between one another, that is before its first.
+	from      int64
+	entry     format.Entry
+	parsed    bool // the entry is of a container's line, which is taken apart already
+	malformed bool // it has not that form
+	cut       bool
+	joined    bool // the text is of an assembler, and valid until it goes on
 }
 
 // joined is a piece that is not whole yet; its text is its own.
@@ -50,7 +53,7 @@ type assembler struct {
 // take takes a line and emits what is whole by it.
 func (a *assembler) take(line *file.Line, when *format.Times, scratch *format.Scratch) {
 	p := &a.current
-	*p = piece{text: line.Text, first: line.Offset, last: line.Offset, cut: line.Cut}
+	*p = piece{text: line.Text, first: line.Offset, last: line.Offset, from: line.Offset, cut: line.Cut}
 	if a.wraps {
 		p.malformed = !a.parser.Parse(line.Text, when, scratch, &p.entry)
 		p.text, p.parsed = p.entry.Body, true
@@ -64,7 +67,7 @@ func (a *assembler) take(line *file.Line, when *format.Times, scratch *format.Sc
 // whole takes a line of which no part is missing.
 func (a *assembler) whole(p *piece) {
 	if a.start == nil {
-		a.emit(p)
+		a.give(p)
 		return
 	}
 	a.joinLines(p)
@@ -93,7 +96,7 @@ func (a *assembler) joinParts(p *piece) (whole bool) {
 
 // append adds to the text, as far as it may grow.
 func (j *joined) append(p *piece, separator []byte) {
-	j.last = p.last
+	j.last, j.from = p.last, min(j.from, p.from)
 	j.cut = j.cut || p.cut
 	if room := maxJoined - len(j.text); len(p.text)+len(separator) > room {
 		j.cut = true
@@ -112,7 +115,7 @@ func (a *assembler) joinLines(p *piece) {
 	}
 	if j.open {
 		a.close(j)
-		a.emit(&j.piece)
+		a.give(&j.piece)
 	}
 	j.begin(p)
 	a.count++
@@ -131,8 +134,23 @@ func (a *assembler) flush() {
 	}
 	for next := oldest(a.records[:]); next != nil; next = oldest(a.records[:]) {
 		a.close(next)
-		a.emit(&next.piece)
+		a.give(&next.piece)
 	}
+}
+
+// give emits a piece. What is open and began before its end is found again only if
+// it is: it is read again with it.
+func (a *assembler) give(p *piece) {
+	if a.count > 0 {
+		for _, list := range [][]joined{a.parts[:], a.records[:]} {
+			for i := range list {
+				if j := &list[i]; j.open && j.first <= p.last {
+					j.from = min(j.from, p.from)
+				}
+			}
+		}
+	}
+	a.emit(p)
 }
 
 // oldest is the open one whose last line comes first: places grow.
@@ -145,19 +163,19 @@ func oldest(of []joined) (found *joined) {
 	return found
 }
 
-// open tells whether something is not whole, and where its first line starts.
-func (a *assembler) open() (first int64, open bool) {
+// open tells whether something is not whole, and where to read from to find it again.
+func (a *assembler) open() (from int64, open bool) {
 	if a.count == 0 {
 		return 0, false
 	}
 	for _, list := range [][]joined{a.parts[:], a.records[:]} {
 		for i := range list {
-			if list[i].open && (!open || list[i].first < first) {
-				first, open = list[i].first, true
+			if list[i].open && (!open || list[i].from < from) {
+				from, open = list[i].from, true
 			}
 		}
 	}
-	return first, open
+	return from, open
 }
 
 // joinPause is how long a record that may go on is held back.

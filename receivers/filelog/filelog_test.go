@@ -346,6 +346,26 @@ func TestMultiline(t *testing.T) {
 	r.stop()
 }
 
+// Lines of two streams stand between one another: what is read again for the sake of
+// one is read again whole.
+func TestPartsBetweenPartsAreReadAgainWhole(t *testing.T) {
+	r := newRig(t)
+	r.config.Format, r.config.StartAt = "cri", filelog.StartAtBeginning
+	part := func(text string) { r.write("var/log/app.log", now.Format(time.RFC3339Nano)+" "+text+"\n") }
+	part("stdout P one")
+	part("stderr P two")
+	part("stdout F  goes on")
+	r.start()
+	r.waitLines(1)
+	r.stop()
+	part("stderr F  too")
+	r.start()
+	lines := r.waitLines(1)
+	r.stop()
+	require.Equal(t, []string{"two too"}, bodies(lines))
+	require.Equal(t, []string{"one goes on"}, bodies(named(r.sink.Records(), pipeline.EventContext)))
+}
+
 func TestPatterns(t *testing.T) {
 	r := newRig(t)
 	r.config.Include = []string{"/var/log/pods/*/*.log"}

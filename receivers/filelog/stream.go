@@ -59,8 +59,8 @@ func (s *stream) mark(first int64, last time.Time, batch uint64) {
 // from is where to read from to go on: from the first mark, or where what is open
 // starts.
 func (s *stream) from(offset int64) int64 {
-	if first, open := s.assembler.open(); open {
-		offset = min(offset, first)
+	if from, open := s.assembler.open(); open {
+		offset = min(offset, from)
 	}
 	if len(s.marks) > 0 {
 		offset = min(offset, s.marks[0].Offset)
