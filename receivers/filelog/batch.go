@@ -46,7 +46,7 @@ func (w *work) emit(t *tail, s *stream, p *piece) {
 	}
 	before := s.when.Last
 	at := w.timeOf(s, entry, isContext)
-	reason := w.skip(t, p, raw, at, ok, isContext)
+	reason := w.skip(t, raw, at, ok, isContext)
 	if reason != skippedLookback && !isContext {
 		if !s.hasTimes || before.IsZero() {
 			before = at
@@ -107,7 +107,7 @@ func (w *work) timeOf(s *stream, entry *format.Entry, isContext bool) time.Time 
 }
 
 // skip tells why a line is left out; empty: it is not.
-func (w *work) skip(t *tail, p *piece, raw []byte, at time.Time, parsed, isContext bool) string {
+func (w *work) skip(t *tail, raw []byte, at time.Time, parsed, isContext bool) string {
 	r := w.receiver
 	switch {
 	case !parsed && r.config.Unparsed == UnparsedSkip:

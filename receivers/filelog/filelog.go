@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"sync"
@@ -101,11 +102,11 @@ func (r *Receiver) Start(ctx context.Context) error {
 	r.mu.Unlock()
 	opened := make(chan struct{})
 	answered := make(chan struct{})
-	go func() {
+	go func() { //nolint:contextcheck // the work has a context of its own
 		defer close(opened)
 		w.begin()
 	}()
-	go func() {
+	go func() { //nolint:contextcheck // as above
 		defer close(r.done)
 		defer w.watchAnswers()()
 		w.awaitFiles(opened)
@@ -123,11 +124,7 @@ func (r *Receiver) begin() (resumed map[string]*keptPath) {
 		r.scope = machine(r.settings.Host, r.settings.Node)
 	}
 	r.boots.begin(r.settings.Boot, r.settings.Clock.Now())
-	resumed = map[string]*keptPath{}
-	for path, k := range r.paths {
-		resumed[path] = k
-	}
-	return resumed
+	return maps.Clone(r.paths)
 }
 
 // machine is the machine id of the host, which outlives a boot: machine-id(5).

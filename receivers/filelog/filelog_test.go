@@ -169,7 +169,7 @@ func TestRecord(t *testing.T) {
 	require.Regexp(t, `^file:/var/log/app\.log:[0-9a-f]{16}$`, second.Place.Source)
 	var list []string
 	for key, value := range second.Attributes.All() {
-		list = append(list, key+"="+value.Emit())
+		list = append(list, key+"="+value.String())
 	}
 	require.Equal(t, []string{"log.file.path=/var/log/app.log", "log.file.name=app.log", "thread.id=77", "code.file.path=main.go", "code.line.number=9"}, list)
 	_, ok := second.Attribute("none")

@@ -74,7 +74,7 @@ func (t *tail) resume(k *keptPath, newStream func() *stream) {
 			if len(s.marks) > 0 {
 				s.recall(s.marks[0].Offset)
 			}
-			t.streams[uint64(i)+1] = s //nolint:gosec // as Resume numbers them
+			t.streams[uint64(i)+1] = s // as Resume numbers them
 		}
 	}
 	t.follower.Resume(files)

@@ -202,7 +202,7 @@ func (f *fields) take(name, value []byte, when *Times, to *Entry) {
 }
 
 func among(names []string, name []byte) bool {
-	for _, one := range names {
+	for _, one := range names { //nolint:modernize // slices.Contains would have the name copied
 		if one == string(name) {
 			return true
 		}

@@ -230,7 +230,7 @@ func hex4(text []byte) (r rune, ok bool) {
 		if at < 0 {
 			return 0, false
 		}
-		r = r<<4 | rune(at)
+		r = r<<4 | rune(at) //nolint:gosec // of 16 digits
 	}
 	return r, true
 }
