@@ -76,7 +76,7 @@ func waitForNewest(t *testing.T, sink *Sink, reference []pipeline.Record, told m
 	}
 	if _, known := told[newest]; !known {
 		sink.WaitFor(t, "the line that another receiver has read last", func(records []pipeline.Record) bool {
-			for i := len(records) - 1; i >= 0; i-- {
+			for i := range slices.Backward(records) {
 				if records[i].Place == newest {
 					return true
 				}
