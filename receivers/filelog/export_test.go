@@ -14,8 +14,11 @@ func (r *Receiver) Hurry() {
 	r.tuning.glance, r.tuning.look, r.tuning.poll, r.tuning.patience = time.Millisecond, time.Millisecond, 2*time.Millisecond, 20*time.Millisecond
 }
 
-// WaitForTheKernel makes a receiver look at nothing by itself.
-func (r *Receiver) WaitForTheKernel() { r.tuning.poll, r.tuning.enumerate = time.Hour, time.Hour }
+// SlowPoll is how often a receiver looks by itself that WaitForTheKernel.
+const SlowPoll = 10 * time.Second
+
+// WaitForTheKernel makes a receiver look at hardly anything by itself.
+func (r *Receiver) WaitForTheKernel() { r.tuning.poll, r.tuning.enumerate = SlowPoll, SlowPoll }
 
 // ForgetAtOnce makes a receiver forget what a pattern had found as soon as it is gone.
 func (r *Receiver) ForgetAtOnce() { r.tuning.forget = 0 }
