@@ -31,6 +31,7 @@ type file struct {
 	drained   bool // nothing more was there
 	checked   bool // that its content is there, since it was refreshed or damaged
 	damaged   uint64
+	unplaced  bool // it could not be put where reading begins
 	failed    bool // it cannot be read until the next Refresh
 	refreshed bool // since the head was found
 	seen      bool // by the scan

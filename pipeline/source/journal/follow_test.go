@@ -363,3 +363,30 @@ func TestVacuumedBeforeItWasRead(t *testing.T) {
 		})
 	}
 }
+
+// TestFilesThatCannotBeReadHoldUpTheOthers for a while: then they are opened anew.
+func TestFilesThatCannotBeReadHoldUpTheOthers(t *testing.T) {
+	directory := t.TempDir()
+	series := &journaltest.Series{ID: journaltest.NewID()}
+	w := journaltest.Create(t, filepath.Join(directory, "system.journal"), journaltest.Layout{}, series)
+	w.Append(line(0))
+	reader := open(t, journal.Options{Directories: []string{directory}})
+	require.Equal(t, numbered(0, 1), messages(reader))
+	reader.BreakFiles()
+	w.Append(line(1))
+	user := journaltest.Create(t, filepath.Join(directory, "user-1.journal"), journaltest.Layout{}, series)
+	user.Append(line(2))
+	var got []string
+	for round := range 8 {
+		reader.Refresh()
+		got = append(got, messages(reader)...)
+		if round == 0 {
+			require.Empty(t, got, "nothing is told out of order")
+			require.Equal(t, map[string]uint64{series.ID.String(): 1}, reader.Position().Told)
+			require.ErrorIs(t, reader.Faults()[0].Err, os.ErrClosed)
+		}
+	}
+	require.Equal(t, numbered(1, 3), got)
+	require.Empty(t, reader.Faults())
+	require.Nil(t, reader.TakeGap())
+}

@@ -39,7 +39,6 @@ func (r *Reader) isAlive(f *file) bool {
 
 // lookForGaps finds out what of the files that are gone was not read.
 func (r *Reader) lookForGaps() {
-	r.halted = false
 	for id, s := range r.series {
 		if !s.buried {
 			continue

@@ -31,7 +31,8 @@ type Reader struct {
 	files       []*file
 	finished    map[inode]stamp // files that are read and closed
 	faults      map[string]error
-	stats       Stats // of files that are closed
+	failures    map[inode]int // of files, since they could be read last
+	stats       Stats         // of files that are closed
 
 	seek      func(*file) error // puts a file where reading begins
 	direction direction
@@ -71,7 +72,7 @@ func Open(options Options) (*Reader, error) {
 	options.setDefaults()
 	r := &Reader{
 		options: options, cache: journalfile.NewCache(options.Cache), woken: time.Now().Add(-options.Debounce),
-		directories: map[string]*directory{}, finished: map[inode]stamp{}, series: map[journalfile.ID]*series{}, faults: map[string]error{},
+		directories: map[string]*directory{}, finished: map[inode]stamp{}, series: map[journalfile.ID]*series{}, faults: map[string]error{}, failures: map[inode]int{},
 	}
 	r.notifier, r.blind = openNotifier()
 	r.SeekHead()

@@ -11,6 +11,9 @@ import (
 // maxRounds bounds how often a Refresh looks for new files.
 const maxRounds = 4
 
+// maxFailures is how often a file that cannot be read holds up the others.
+const maxFailures = 3
+
 // Refresh looks for new files and entries. All that was written before it was called
 // is then found by Next.
 //
@@ -21,6 +24,7 @@ const maxRounds = 4
 // entry.
 func (r *Reader) Refresh() {
 	clear(r.faults)
+	r.halted = false
 	r.noteReached()
 	for range maxRounds {
 		r.refreshFiles()
@@ -38,12 +42,18 @@ func (r *Reader) refreshFiles() {
 	r.files = slices.DeleteFunc(r.files, func(f *file) bool {
 		f.failed, f.refreshed, f.checked = false, true, false
 		err := f.Refresh()
-		if isGone(err) {
+		if err == nil && f.unplaced {
+			r.place(f)
+			return false
+		}
+		if err != nil && !isGone(err) {
+			r.fail(f, err)
+		}
+		lost := err != nil && r.failures[f.inode] == maxFailures+1
+		r.halted = r.halted || lost // until the scan has opened it anew, if it is there
+		if isGone(err) || lost {
 			r.bury(f)
 			return true
-		}
-		if err != nil {
-			r.fail(f, err)
 		}
 		return false
 	})

@@ -180,6 +180,9 @@ func (r *Reader) forget() {
 			delete(r.finished, id)
 		}
 	}
+	if len(r.failures) > maxFiles {
+		clear(r.failures)
+	}
 }
 
 // watch has the kernel tell of changes in the directories, and of those that are

@@ -102,7 +102,8 @@ func (r *Reader) begin(seek func(*file) error) {
 
 func (r *Reader) put(f *file, seek func(*file) error) {
 	f.peeked, f.ready, f.unsettled, f.drained = false, false, false, false
-	if err := seek(f); err != nil {
+	err := seek(f)
+	if f.unplaced = err != nil; err != nil {
 		r.fail(f, err)
 	}
 }

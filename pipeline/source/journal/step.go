@@ -34,6 +34,9 @@ func (r *Reader) step(e *Entry, towards direction) bool {
 			continue
 		}
 		r.location, r.between = e.Key, false
+		if len(r.failures) > 0 {
+			delete(r.failures, f.inode)
+		}
 		if towards == forward {
 			f.series.told = e.Seqnum
 		}
@@ -134,8 +137,12 @@ func (r *Reader) wasTold(f *file) bool {
 	return false
 }
 
-// fail notes that a file cannot be read for now.
+// fail notes that a file cannot be read for now. Nothing is told then until the next
+// Refresh, or entries of other files would come before its own; but one that stays
+// unreadable does not hold up the others for ever.
 func (r *Reader) fail(f *file, err error) {
 	f.peeked, f.ready, f.drained, f.failed = false, false, false, true
+	r.failures[f.inode]++
+	r.halted = r.halted || r.failures[f.inode] <= maxFailures
 	r.faults[f.path] = fmt.Errorf("read the journal file %s: %w", f.path, err)
 }

@@ -58,7 +58,7 @@ func (f *File) find(payload []byte) (uint64, error) {
 
 // has tells whether a data object is FIELD=value.
 func (f *File) has(offset uint64, o object, payload []byte) (bool, error) {
-	if o.flags&objectCompressed == 0 && o.size != f.dataHeader()+uint64(len(payload)) {
+	if o.flags&objectCompressed == 0 && o.size != uint64(f.dataHeader+len(payload)) { //nolint:gosec // not negative
 		return false, nil
 	}
 	found, _, err := f.payload(nil, offset, o, len(payload)+1)
@@ -69,17 +69,10 @@ func (f *File) has(offset uint64, o object, payload []byte) (bool, error) {
 	return bytes.Equal(found, payload), nil
 }
 
-func (f *File) dataHeader() uint64 {
-	if f.header.Compact {
-		return compactData
-	}
-	return dataHeader
-}
-
 // payload appends what a data object holds, limit bytes at most, and tells whether
 // there was more.
 func (f *File) payload(to []byte, offset uint64, o object, limit int) (got []byte, cut bool, err error) {
-	header := f.dataHeader()
+	header := uint64(f.dataHeader) //nolint:gosec // a constant
 	if o.size < header {
 		return to, false, errBad
 	}

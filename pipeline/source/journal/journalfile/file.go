@@ -50,6 +50,8 @@ type File struct {
 	head     [readHeader]byte
 	decoder  decoder
 	all      *chain
+
+	dataHeader int // where payloads begin in data objects
 }
 
 // source is what a file is read from.
@@ -96,6 +98,10 @@ func newFile(from source, info fs.FileInfo, options Options) (f *File, err error
 	f.number = f.cache.register()
 	if f.header, err = f.readHeader(); err != nil {
 		return nil, err
+	}
+	f.dataHeader = dataHeader
+	if f.header.Compact {
+		f.dataHeader = compactData
 	}
 	f.all = &chain{file: f, main: true}
 	return f, nil

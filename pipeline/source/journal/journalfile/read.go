@@ -96,7 +96,9 @@ func (f *File) field(e *Entry, offset uint64) (hash uint64, err error) {
 		f.stats.Cut++
 		return 0, nil
 	}
-	if e.text, cut, err = f.payload(e.text, offset, o, limit); err != nil {
+	if length := int(o.size) - f.dataHeader; o.flags == 0 && len(o.head) == int(o.size) && 0 <= length && length <= limit { //nolint:gosec // as long as what is there
+		e.text = append(e.text, o.head[f.dataHeader:]...) // what most are
+	} else if e.text, cut, err = f.payload(e.text, offset, o, limit); err != nil {
 		return 0, err
 	}
 	known := f.known(offset, e.text[start:], cut)
@@ -117,9 +119,9 @@ func (f *File) field(e *Entry, offset uint64) (hash uint64, err error) {
 
 // known returns what is known of a data object's payload: most of them are shared by
 // many entries. Of one that is cut off the hash cannot be known.
-func (f *File) known(offset uint64, field []byte, cut bool) knownData {
+func (f *File) known(offset uint64, field []byte, cut bool) *knownData {
 	if cut {
-		return knownData{equal: bytes.IndexByte(field, '=')}
+		return &knownData{equal: bytes.IndexByte(field, '=')}
 	}
 	known := &f.cache.known[offset/8%knownSlots]
 	if known.offset != offset || known.file != f.number || known.length != len(field) {
@@ -128,7 +130,7 @@ func (f *File) known(offset uint64, field []byte, cut bool) knownData {
 			hash: journalhash.Jenkins(field), equal: bytes.IndexByte(field, '='),
 		}
 	}
-	return *known
+	return known
 }
 
 // hasDuplicates tells whether the hash of an entry is off because fields came

@@ -11,7 +11,7 @@ import (
 // Random makes entries as a node's journal has them, of two boots, always the same
 // for one seed.
 func Random(seed uint64, n int) []Entry {
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // no secret
+	random := rand.New(rand.NewPCG(seed, 1))
 	boots := []journalfile.ID{{1, 0xb0}, {2, 0xb0}}
 	entries := make([]Entry, 0, n)
 	realtime, monotonic := uint64(1_700_000_000_000_000), uint64(5_000_000)

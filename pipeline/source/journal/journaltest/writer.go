@@ -114,7 +114,7 @@ func (w *Writer) flags() (flags uint32) {
 }
 
 func (w *Writer) write(offset uint64, text []byte) {
-	if _, err := w.file.WriteAt(text, int64(offset)); err != nil { //nolint:gosec // small
+	if _, err := w.file.WriteAt(text, int64(offset)); err != nil {
 		w.t.Fatal(err)
 	}
 	if w.AfterWrite != nil {
@@ -128,7 +128,7 @@ func (w *Writer) put(offset, value uint64) {
 
 func (w *Writer) get(offset uint64) uint64 {
 	var text [8]byte
-	if _, err := w.file.ReadAt(text[:], int64(offset)); err != nil { //nolint:gosec // small
+	if _, err := w.file.ReadAt(text[:], int64(offset)); err != nil {
 		w.t.Fatal(err)
 	}
 	return binary.LittleEndian.Uint64(text[:])
@@ -190,7 +190,7 @@ func (w *Writer) entryBody(e Entry, xor uint64, items []uint64) []byte {
 	body = binary.LittleEndian.AppendUint64(body, xor)
 	for _, item := range items {
 		if w.layout.Compact {
-			body = binary.LittleEndian.AppendUint32(body, uint32(item)) //nolint:gosec // small
+			body = binary.LittleEndian.AppendUint32(body, uint32(item))
 			continue
 		}
 		body = binary.LittleEndian.AppendUint64(body, item)
@@ -276,7 +276,7 @@ func (w *Writer) link(first, length, entry uint64, inline bool) {
 	w.putElement(last, entry)
 	w.put(length, count+1)
 	if inline && w.layout.Compact {
-		text := binary.LittleEndian.AppendUint32(nil, uint32(last.offset)) //nolint:gosec // small
+		text := binary.LittleEndian.AppendUint32(nil, uint32(last.offset))
 		w.write(first+16, binary.LittleEndian.AppendUint32(text, uint32(last.used)))
 	}
 }
@@ -304,7 +304,7 @@ func (w *Writer) newArray(first uint64, last *array) *array {
 
 func (w *Writer) putElement(a *array, entry uint64) {
 	if w.layout.Compact {
-		w.write(a.offset+24+a.used*4, binary.LittleEndian.AppendUint32(nil, uint32(entry))) //nolint:gosec // small
+		w.write(a.offset+24+a.used*4, binary.LittleEndian.AppendUint32(nil, uint32(entry)))
 	} else {
 		w.put(a.offset+24+a.used*8, entry)
 	}
