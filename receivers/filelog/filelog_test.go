@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -452,6 +453,28 @@ func TestAFileSystemThatHangsLater(t *testing.T) {
 	require.Equal(t, "the file system of /var/log/app.log does not answer", r.statuses.Last().Reason)
 	hangs.Unlock()
 	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+	shutdown(t, receiver)
+}
+
+// One busy file among many has the others looked at no more often than is cheap.
+func TestManyFiles(t *testing.T) {
+	r := newRig(t)
+	r.config.Include = []string{"/var/log/*.log"}
+	for i := range 500 {
+		r.write(fmt.Sprintf("var/log/%d.log", i), "")
+	}
+	r.sink = &pipelinetest.Sink{}
+	receiver := newReceiver(t, r.settings, r.config, r.sink)
+	var asked atomic.Int64
+	receiver.Hang(func() { asked.Add(1) })
+	require.NoError(t, receiver.Start(t.Context()))
+	r.waitBacklog()
+	before := asked.Load()
+	for begun := time.Now(); time.Since(begun) < time.Second; time.Sleep(time.Millisecond) {
+		r.write("var/log/7.log", "line\n")
+	}
+	require.Less(t, asked.Load()-before, int64(500*25), "20 glances a second")
+	require.NotEmpty(t, named(r.sink.Records(), ""))
 	shutdown(t, receiver)
 }
 

@@ -18,6 +18,7 @@ type tail struct {
 	since time.Time
 	live  bool // all has been given that was there at the start
 	dirty bool // it has moved since it was kept
+	more  bool // there was more to read in the last round
 	kept  *keptPath
 	// gone is when nothing was at the path any more.
 	gone time.Duration
