@@ -194,6 +194,17 @@ func TestTimesThatNoClockShows(t *testing.T) {
 	require.Equal(t, []string{"new"}, bodies(named(r.run(), "")))
 }
 
+// A node without a clock of its own boots in 1970, or a little before.
+func TestAClockThatIsNotSetYet(t *testing.T) {
+	r := newRig(t)
+	r.clock = pipelinetest.NewClock(pipeline.Instant{Wall: time.Unix(59, 0), Boot: time.Minute})
+	r.settings.Clock, r.config.StartAt = r.clock, filelog.StartAtBeginning
+	r.write("var/log/app.log", "one\n")
+	require.Equal(t, []string{"one"}, bodies(named(r.run(), "")))
+	r.write("var/log/app.log", "two\n")
+	require.Equal(t, []string{"two"}, bodies(named(r.run(), "")))
+}
+
 func stamped(at time.Time, text string) string {
 	return at.UTC().Format("2006-01-02T15:04:05Z") + " h app: " + text + "\n"
 }
