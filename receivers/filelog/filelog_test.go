@@ -383,6 +383,10 @@ func TestPatterns(t *testing.T) {
 
 	require.NoError(t, os.RemoveAll(r.settings.Host.Path("var/log/pods")))
 	r.start()
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentDegraded })
+	text, err := r.receiver.Keep()()
+	require.NoError(t, err)
+	require.Contains(t, string(text), "/var/log/pods/a", "it is known at once that nothing is read")
 	r.passTimeUntil(func() bool { // what is gone for long is forgotten
 		text, err := r.receiver.Keep()()
 		return err == nil && !strings.Contains(string(text), "/var/log/pods/a")
