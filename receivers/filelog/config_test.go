@@ -91,7 +91,7 @@ func TestResumeRefuses(t *testing.T) {
 	for want, text := range map[string]string{
 		"kept positions":             `{`,
 		"no scope or boot":           `{"scope": "", "boot": {"id": "b", "start_ns": 1}}`,
-		"the boots start at -5":      `{"scope": "s", "boot": {"id": "b", "start_ns": -5}}`,
+		"the boots start at -5":      `{"scope": "s", "boot": {"id": "b", "start_ns": -5000000000000000000}}`,
 		"it was kept at -1":          `{"scope": "s", "boot": {"id": "b", "start_ns": 5}, "at_ns": -1}`,
 		"has nothing":                `{"scope": "s", "boot": {"id": "b", "start_ns": 5}, "paths": {"/x": null}}`,
 		"the offset is -1":           `{"scope": "s", "boot": {"id": "b", "start_ns": 5}, "paths": {"/x": {"files": [{"path": "/x", "offset": -1}]}}}`,

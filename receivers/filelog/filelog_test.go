@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -191,6 +192,17 @@ func TestTimesThatNoClockShows(t *testing.T) {
 	}
 	r.write("var/log/app.log", `{"msg":"new"}`+"\n")
 	require.Equal(t, []string{"new"}, bodies(named(r.run(), "")))
+}
+
+// A node without a clock of its own boots in 1970, or a little before.
+func TestAClockThatIsNotSetYet(t *testing.T) {
+	r := newRig(t)
+	r.clock = pipelinetest.NewClock(pipeline.Instant{Wall: time.Unix(59, 0), Boot: time.Minute})
+	r.settings.Clock, r.config.StartAt = r.clock, filelog.StartAtBeginning
+	r.write("var/log/app.log", "one\n")
+	require.Equal(t, []string{"one"}, bodies(named(r.run(), "")))
+	r.write("var/log/app.log", "two\n")
+	require.Equal(t, []string{"two"}, bodies(named(r.run(), "")))
 }
 
 func stamped(at time.Time, text string) string {
@@ -391,6 +403,10 @@ func TestPatterns(t *testing.T) {
 
 	require.NoError(t, os.RemoveAll(r.settings.Host.Path("var/log/pods")))
 	r.start()
+	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentDegraded })
+	text, err := r.receiver.Keep()()
+	require.NoError(t, err)
+	require.Contains(t, string(text), "/var/log/pods/a", "it is known at once that nothing is read")
 	r.passTimeUntil(func() bool { // what is gone for long is forgotten
 		text, err := r.receiver.Keep()()
 		return err == nil && !strings.Contains(string(text), "/var/log/pods/a")
@@ -515,6 +531,28 @@ func TestAFileSystemThatHangsLater(t *testing.T) {
 	require.Equal(t, "the file system of /var/log/app.log does not answer", r.statuses.Last().Reason)
 	hangs.Unlock()
 	r.passTimeUntil(func() bool { return r.statuses.Last().State == pipeline.ComponentOK })
+	shutdown(t, receiver)
+}
+
+// One busy file among many has the others looked at no more often than is cheap.
+func TestManyFiles(t *testing.T) {
+	r := newRig(t)
+	r.config.Include = []string{"/var/log/*.log"}
+	for i := range 500 {
+		r.write(fmt.Sprintf("var/log/%d.log", i), "")
+	}
+	r.sink = &pipelinetest.Sink{}
+	receiver := newReceiver(t, r.settings, r.config, r.sink)
+	var asked atomic.Int64
+	receiver.Hang(func() { asked.Add(1) })
+	require.NoError(t, receiver.Start(t.Context()))
+	r.waitBacklog()
+	before := asked.Load()
+	for begun := time.Now(); time.Since(begun) < time.Second; time.Sleep(time.Millisecond) {
+		r.write("var/log/7.log", "line\n")
+	}
+	require.Less(t, asked.Load()-before, int64(500*25), "20 glances a second")
+	require.NotEmpty(t, named(r.sink.Records(), ""))
 	shutdown(t, receiver)
 }
 

@@ -91,7 +91,7 @@ func (k *kept) check() error {
 	if k.Scope == "" || len(k.Scope) > maxName || k.Boot.ID == "" || max(len(k.Boot.ID), len(k.Previous.ID)) > maxName {
 		return errors.New("there is no scope or boot")
 	}
-	if k.Boot.Start <= 0 || k.Previous.Start < 0 || max(k.Boot.Start, k.Previous.Start) > math.MaxInt64/2 {
+	if min(k.Boot.Start, k.Previous.Start) < -maxTime || max(k.Boot.Start, k.Previous.Start) > maxTime {
 		return fmt.Errorf("the boots start at %d and %d", k.Boot.Start, k.Previous.Start)
 	}
 	if k.At < 0 || k.At > maxTime {
@@ -114,7 +114,7 @@ func (k *kept) check() error {
 }
 
 func (k *keptPath) check() error {
-	if len(k.Files) > 2*file.MaxFiles || k.Since < 0 || k.Since > math.MaxInt64/2 {
+	if len(k.Files) > 2*file.MaxFiles || k.Since < -maxTime || k.Since > maxTime {
 		return fmt.Errorf("%d files since %d", len(k.Files), k.Since)
 	}
 	var errs []error

@@ -253,7 +253,7 @@ func (w *work) fault() *file.Fault {
 			Reason: fmt.Sprintf("more than %d files match: the rest is not read", maxTails), Remedy: "narrow include down, or write exclude",
 			Err: errTooMany,
 		}
-	case len(w.tails) == 0:
+	case !slices.ContainsFunc(w.tails, func(t *tail) bool { return !t.follower.IsAbsent() || t.follower.IsOpen() }):
 		return &file.Fault{
 			Reason: "no file matches " + strings.Join(w.receiver.config.Include, ", "),
 			Remedy: "check the patterns, and where the host's root is mounted", Err: errNoFile,

@@ -97,7 +97,7 @@ func (w *work) loop() {
 	defer timer.Stop()
 	for !w.isStopping() {
 		w.sweep()
-		timer.Reset(w.receiver.tuning.glance)
+		timer.Reset(w.pause(w.receiver.tuning.glance, glanceCost))
 		select { // that far apart at least
 		case <-timer.C:
 		case <-w.receiver.stopping:
@@ -123,6 +123,18 @@ func (w *work) isStopping() bool {
 	}
 }
 
+// What a path makes two glances, and two looks, be apart: some hundred times of what
+// they cost of processor time, so that one busy file among a thousand stays cheap.
+const (
+	glanceCost = 100 * time.Microsecond
+	lookCost   = time.Millisecond
+)
+
+// pause is how far apart things are that are done with all paths.
+func (w *work) pause(least, each time.Duration) time.Duration {
+	return max(least, time.Duration(len(w.tails))*each)
+}
+
 // maxRounds is how often each path is read before other things are seen to.
 const maxRounds = 32
 
@@ -134,7 +146,7 @@ func (w *work) sweep() {
 		w.enumerate()
 	}
 	if now.Boot >= w.lookAt {
-		w.lookAt, w.pulsed = now.Boot+w.receiver.tuning.look, false
+		w.lookAt, w.pulsed = now.Boot+w.pause(w.receiver.tuning.look, lookCost), false
 		for _, t := range w.tails {
 			t.follower.Changed()
 		}
@@ -147,7 +159,11 @@ func (w *work) sweep() {
 			if w.isStopping() {
 				return
 			}
-			w.more = w.read(t) || w.more
+			if rounds > 0 && !t.more {
+				continue
+			}
+			t.more = w.read(t)
+			w.more = w.more || t.more
 			if t.follower.TakeMoved() {
 				moved, t.dirty = true, true
 			}

@@ -20,6 +20,7 @@ type tail struct {
 	// caughtUp: likewise at the start of this receiver.
 	caughtUp bool
 	dirty    bool // it has moved since it was kept
+	more     bool // there was more to read in the last round
 	kept     *keptPath
 	// gone is when nothing was at the path any more.
 	gone time.Duration
