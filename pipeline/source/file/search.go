@@ -83,7 +83,7 @@ func (f *Follower) isAfter(c candidate, after *Position) bool {
 		if i.born <= after.Born || i.changed < after.Changed {
 			return false
 		}
-	case i.changed <= after.Changed:
+	case i.changed < after.Changed: // at the same time is after, as far as clocks tick
 		return false
 	}
 	return !f.isKnown(c.content, after)
