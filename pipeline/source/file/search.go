@@ -77,8 +77,10 @@ func closeAll(list []candidate) {
 func (f *Follower) isAfter(c candidate, after *Position) bool {
 	i := &c.content.info
 	switch {
-	case c.content.gzip == nil && after.at(*i) || f.reopened(c.content) != nil:
+	case f.reopened(c.content) != nil:
 		return false
+	case c.content.gzip == nil && after.at(*i): // it was emptied since, or it is the same
+		return after.Offset > 0 && !c.content.is(after) && !f.isKnown(c.content, after)
 	case c.content.gzip == nil && i.born != 0 && after.Born != 0: // what compresses makes a new file of an old one
 		if i.born <= after.Born || i.changed < after.Changed {
 			return false

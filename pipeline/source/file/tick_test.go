@@ -27,3 +27,18 @@ func TestWrittenInTheTickOfTheTruncation(t *testing.T) {
 	r.restart()
 	require.Equal(t, []string{"line 2", "line 3"}, r.read())
 }
+
+// A file that was copied, emptied and then renamed is another one than it was.
+func TestCopiedThenRenamedMeanwhile(t *testing.T) {
+	r := newRig(t)
+	r.start()
+	r.append("log", numbered(1, 2))
+	require.Equal(t, []string{"line 1", "line 2"}, r.read())
+	r.copyTruncate("log", "log.1")
+	r.append("log", numbered(3, 3))
+	r.rename("log.1", "log.2")
+	r.rename("log", "log.1")
+	r.append("log", numbered(4, 4))
+	r.restart()
+	require.Equal(t, []string{"line 3", "line 4"}, r.read())
+}
