@@ -39,6 +39,7 @@ type work struct {
 	enumerated  time.Duration
 	enumerateAt time.Duration
 	lookAt      time.Duration
+	sweptAt     time.Duration // when the last sweep began
 	lostFiles   lostFiles
 	reported    string
 }
@@ -141,6 +142,7 @@ const maxRounds = 32
 // sweep reads what is new.
 func (w *work) sweep() {
 	now := w.receiver.settings.Clock.Now()
+	w.sweptAt = now.Boot
 	w.receiver.measure(now)
 	if now.Boot >= w.enumerateAt || w.pulsed && now.Boot >= w.enumerated+w.receiver.tuning.poll {
 		w.enumerate()
@@ -237,13 +239,14 @@ func (w *work) endStreams(t *tail) {
 }
 
 // settle gives what has been held back for long enough, or all, and tells when the
-// backlog is over.
+// backlog is over. Long enough is that a sweep which began so much later has found no
+// more: an agent that gets no processor time has not waited.
 func (w *work) settle(all bool) {
 	w.batch.now = w.receiver.settings.Clock.Now()
 	over := true
 	for _, t := range w.tails {
 		for _, s := range t.streams {
-			if _, open := s.assembler.open(); open && (all || w.batch.now.Boot-s.takenAt >= joinPause) {
+			if _, open := s.assembler.open(); open && (all || !t.more && w.sweptAt-s.takenAt >= joinPause) {
 				t.dirty = true
 				s.assembler.flush()
 			}
