@@ -31,7 +31,7 @@ var fields = [...]field{
 	{"SYSLOG_FACILITY", kmsg.AttributeFacility, false},
 	{"PRIORITY", kmsg.AttributeSeverity, false},
 	{"_SOURCE_MONOTONIC_TIMESTAMP", kmsg.AttributeTimestamp, true},
-	{"SYSLOG_IDENTIFIER", "service.name", false},
+	{"SYSLOG_IDENTIFIER", "log.syslog.appname", false},
 	{"_SYSTEMD_UNIT", "systemd.unit.name", false},
 	{"_PID", "process.pid", true},
 	{"_COMM", "process.command", false},

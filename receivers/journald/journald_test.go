@@ -207,7 +207,7 @@ func TestRecords(t *testing.T) {
 	require.Equal(t, "user", attributesOf(records[1])["log.facility"])
 
 	require.Equal(t, map[string]string{
-		"log.facility": "daemon", "log.severity": "notice", "service.name": "kubelet", "systemd.unit.name": "kubelet.service",
+		"log.facility": "daemon", "log.severity": "notice", "log.syslog.appname": "kubelet", "systemd.unit.name": "kubelet.service",
 		"process.pid": "77", "process.user.id": "0", "process.command": "kubelet", "process.executable.path": "/usr/bin/kubelet",
 		"code.file.path": "a.go", "code.line.number": "5", "journald.MESSAGE_ID": "abc", "journald.BYTES": "\uFFFD",
 	}, attributesOf(records[2]))
