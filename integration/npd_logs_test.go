@@ -24,13 +24,14 @@ type npdLogs struct {
 	files   []npdFile
 }
 
-// newNPDLogs makes the logs. What the text files hold before is too old for every
+// newNPDLogs makes the logs. The journal is that of a host: it is in a folder named by the
+// machine's id, which the agent, as if in a container, does not know. What the text files hold before is too old for every
 // lookback, and the kernel's log holds ordinary lines alone.
 func newNPDLogs(t *testing.T, kernel *kernellog.Log, files []npdFile) *npdLogs {
 	t.Helper()
 	l := &npdLogs{folder: t.TempDir(), kernel: kernel, files: files}
-	journal := filepath.Join(l.folder, "journal")
-	require.NoError(t, os.Mkdir(journal, 0o755))
+	journal := filepath.Join(l.folder, "journal", journaltest.NewID().String())
+	require.NoError(t, os.MkdirAll(journal, 0o755))
 	l.journal = journaltest.StartJournald(t, journal)
 	l.journal.Send("SYSLOG_IDENTIFIER=otelnpdtest", "MESSAGE=an ordinary line")
 	for _, f := range files {
