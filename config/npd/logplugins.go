@@ -95,6 +95,7 @@ func journald(m *monitor, file object) {
 	m.receiver = "journald"
 	m.settings = flow(
 		entry{key: "directories", value: journalDirectories(file)},
+		entry{key: "all_machines", value: allMachines(file)},
 		entry{key: "identifiers", value: words(identifier)},
 		entry{key: "lookback", value: plain(lookback(file))},
 		entry{key: "delay", value: delay(file)},
@@ -114,4 +115,13 @@ func journalDirectories(file object) *node {
 	default:
 		return words(path)
 	}
+}
+
+// allMachines: node-problem-detector, in a container without the host's machine id, reads
+// whichever journals a directory has; only the system's it reads for its own machine.
+func allMachines(file object) *node {
+	if !filepath.IsAbs(file.text("logPath")) {
+		return nil
+	}
+	return plain("true")
 }

@@ -22,6 +22,9 @@ type Config struct {
 	// Directories with the journal's files, below `service.host.root`; those in
 	// subdirectories that are named by the machine's id are read too.
 	Directories []string `yaml:"directories"`
+	// AllMachines reads the subdirectories of other machines too: in a container, whose
+	// machine id may be another than the host's, and for journals that were sent.
+	AllMachines bool `yaml:"all_machines"`
 	// Identifiers to take (SYSLOG_IDENTIFIER: `kubelet`, `containerd`); none: all.
 	Identifiers []string `yaml:"identifiers"`
 	// Units to take (_SYSTEMD_UNIT: `kubelet.service`; without a dot a service); none: all.

@@ -92,7 +92,7 @@ func (r *Receiver) options() journal.Options {
 	for _, directory := range r.config.Directories {
 		options.Directories = append(options.Directories, r.settings.Host.Path(directory))
 	}
-	if text, err := os.ReadFile(r.settings.Host.Path("/etc/machine-id")); err == nil {
+	if text, err := os.ReadFile(r.settings.Host.Path("/etc/machine-id")); err == nil && !r.config.AllMachines {
 		options.MachineID, _ = journalfile.ParseID(strings.TrimSpace(string(text))) // zero: any machine
 	}
 	return options

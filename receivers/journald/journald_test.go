@@ -456,6 +456,8 @@ func TestOtherMachinesAreNotRead(t *testing.T) {
 	require.NoError(t, os.MkdirAll(n.settings.Host.Path("/etc"), 0o755))
 	require.NoError(t, os.WriteFile(n.settings.Host.Path("/etc/machine-id"), []byte("ffffffffffffffffffffffffffffffff\n"), 0o600))
 	require.Empty(t, named(n.run(), ""))
+	n.config.AllMachines = true
+	require.Equal(t, numbered(0, 1), named(n.run(), ""))
 }
 
 func TestResumeRefuses(t *testing.T) {
