@@ -98,7 +98,7 @@ soak: ## Long runs: property tests, 5 minutes a fuzz target, repeated bursts, a 
 	OTELNPD_SOAK=1 .ci/test soak-reloads integration -timeout 1h -run '^TestReloadUnderLoad$$' .
 	OTELNPD_SOAK=1 .ci/test soak-kubernetes integration -timeout 1h -run '^TestKubernetes$$' .
 	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 2h -run '^TestDurable$$' .
-	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 4h -run '^Test(Durable|DiskFails)' .
+	OTELNPD_SOAK=1 .ci/test soak-durable integration -timeout 4h -run '^Test(Durable|DiskFails|Journald)' .
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities (needs the Go vulnerability database)

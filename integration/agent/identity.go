@@ -21,6 +21,12 @@ func FileProblemUID(node, machineID, path, firstLine string, generation, offset 
 	return uid("problem", node, machineID, "file:"+path+":"+hex.EncodeToString(sum[:8]), number(generation), number(offset), rule)
 }
 
+// JournalProblemUID is the uid of a rule's match of an entry of the journal: by the id of
+// its series and its number there, as in its cursor (s= and i=).
+func JournalProblemUID(node, machineID, series string, sequence uint64, rule string) string {
+	return uid("problem", node, machineID, "journal:"+series, number(0), number(sequence), rule)
+}
+
 // TransitionUID is the uid of a condition's change to a status by a problem.
 func TransitionUID(problem, conditionType, status string) string {
 	cause, _ := hex.DecodeString(problem) // one that is no uid makes none that is told

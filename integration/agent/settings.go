@@ -34,6 +34,8 @@ type Settings struct {
 	// Filelog are the keys of a receiver filelog, in YAML flow style, which then takes
 	// the place of kmsg.
 	Filelog string
+	// Journald are the keys of a receiver journald, likewise.
+	Journald string
 	// Packs of rules, with commas.
 	Packs string
 	// Conditions are the top-level key conditions, and Rules more keys of the
@@ -91,6 +93,9 @@ func (s Settings) YAML() string {
 	}
 	if s.Filelog != "" {
 		receiver, keys = "filelog", s.Filelog
+	}
+	if s.Journald != "" {
+		receiver, keys = "journald", s.Journald
 	}
 	if s.Host != "" {
 		host += ", " + s.Host
