@@ -35,6 +35,7 @@ type Receiver struct {
 	cut      counts
 	id       string
 	source   string
+	tuning   tuning
 
 	stop       context.CancelFunc // ends the reading
 	abort      context.CancelFunc // ends what Consume is given
@@ -49,6 +50,7 @@ type Receiver struct {
 	reader     *journal.Reader
 	boot       journalfile.ID
 	live       bool // the backlog is over
+	marked     bool // the mark behind it is sent
 	refused    bool // a batch was refused: none is passed on any more
 	reached    position
 	accepted   func() // moves the position there
@@ -63,28 +65,27 @@ type Receiver struct {
 var _ pipeline.Keeper = (*Receiver)(nil)
 
 // Start opens the journal, or reports why it cannot be read; then it is tried again.
-// Entries that are written after Start are not backlog.
+// Entries that are written after Start are not backlog. It does not wait for long for
+// a file system that does not answer.
 func (r *Receiver) Start(ctx context.Context) error {
-	reader, err := journal.Open(r.options())
-	if err != nil {
-		return err
-	}
-	r.reader = reader
-	r.boot, _ = journalfile.ParseID(r.settings.Boot.ID) // zero: a boot that nobody has
-	r.settings.Report(status(reader, r.config.Directories))
 	sending, abort := context.WithCancel(context.WithoutCancel(ctx))
 	reading, stop := context.WithCancel(sending)
 	r.stop, r.abort, r.done = stop, abort, make(chan struct{})
-	begin := r.begin(sending)
+	r.boot, _ = journalfile.ParseID(r.settings.Boot.ID) // zero: a boot that nobody has
+	opened, answered := make(chan opening, 1), make(chan error, 1)
+	go func() { opened <- r.open(sending) }()
 	go func() {
 		defer close(r.done)
 		defer abort()
-		r.run(reading, sending, begin)
-		if err := reader.Close(); err != nil {
-			r.settings.Logger.Debug("close the journal", "error", err)
+		o, ok := r.await(sending, opened)
+		answered <- o.err
+		if !ok {
+			o = <-opened
+			r.tellOpened(&o)
 		}
+		r.follow(reading, sending, &o)
 	}()
-	return nil
+	return <-answered
 }
 
 func (r *Receiver) options() journal.Options {
@@ -208,7 +209,7 @@ func (r *Receiver) passAll(reading, sending context.Context) {
 		lines, more := r.fill(sending)
 		if !more && !r.live {
 			r.live = true
-			r.records = append(r.records, r.backlogEnd())
+			r.mark()
 		}
 		if len(r.records) > 0 {
 			if err := r.send(sending); err != nil {
