@@ -5,5 +5,5 @@ import "time"
 // Hang calls a function where the journal is opened, which does not answer until it
 // returns.
 func (r *Receiver) Hang(asking func()) {
-	r.tuning.answer, r.tuning.asking = 10*time.Millisecond, asking
+	r.tuning = tuning{answer: 10 * time.Millisecond, patience: 10 * time.Millisecond, asking: asking}
 }

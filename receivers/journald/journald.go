@@ -20,9 +20,6 @@ const (
 	maxBytes = 1 << 20
 	// maxHeld is how many bytes of memory an entry may keep for the next batch.
 	maxHeld = 64 << 10
-	// lastPatience is how long Shutdown waits for a stage that does not end with its
-	// context.
-	lastPatience = 5 * time.Second
 )
 
 // Receiver passes on the entries of the journal that match.
@@ -116,7 +113,7 @@ func (r *Receiver) Shutdown(ctx context.Context) error {
 	}
 	select {
 	case <-r.done: // Consume ends with its context
-	case <-time.After(lastPatience):
+	case <-time.After(r.tuning.patience):
 	}
 	return ctx.Err()
 }

@@ -12,11 +12,12 @@ import (
 
 // tuning is what tests set differently.
 type tuning struct {
-	answer time.Duration // that the file systems have at start until nobody waits for them
-	asking func()        // is called before the journal is opened; nil: nothing is
+	answer   time.Duration // that the file systems have at start until nobody waits for them
+	patience time.Duration // that Shutdown has with what does not end with its context
+	asking   func()        // is called before the journal is opened; nil: nothing is
 }
 
-var defaultTuning = tuning{answer: 2 * time.Second}
+var defaultTuning = tuning{answer: 2 * time.Second, patience: 5 * time.Second}
 
 var errSilent = errors.New("no answer")
 
