@@ -2,7 +2,9 @@ package journald_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,8 +29,8 @@ func TestAFileSystemThatHangs(t *testing.T) {
 	require.Nil(t, receiver.Keep(), "nothing was read")
 	close(answer)
 	sink.WaitFor(t, "the lines", func(records []pipeline.Record) bool { return len(named(records, "")) == 3 })
+	require.Eventually(t, func() bool { return statuses.Last().State == pipeline.ComponentOK }, 20*time.Second, time.Millisecond)
 	shutdown(t, receiver)
-	require.Equal(t, pipeline.Status{State: pipeline.ComponentOK}, statuses.Last())
 	require.Equal(t, numbered(0, 3), named(sink.Records(), ""))
 	require.Len(t, named(sink.Records(), pipeline.EventBacklogEnd), 1)
 }
@@ -43,5 +45,30 @@ func TestAFileSystemThatHangsAtTheEnd(t *testing.T) {
 	cancel()
 	require.Error(t, receiver.Shutdown(ctx))
 	close(answer)
+	shutdown(t, receiver)
+}
+
+// One that does not answer any more makes the receiver degraded, until it does.
+func TestAFileSystemThatHangsLater(t *testing.T) {
+	n := newNode(t)
+	n.write(lines(0, 1)...)
+	statuses := &pipelinetest.Statuses{}
+	n.settings.Report = statuses.Report
+	sink := &pipelinetest.Sink{}
+	receiver, answer := n.receiver(sink), make(chan struct{})
+	var asked atomic.Int32
+	receiver.Hang(func() {
+		if asked.Add(1) > 1 {
+			<-answer
+		}
+	})
+	require.NoError(t, receiver.Start(t.Context()))
+	sink.WaitFor(t, "the end of the backlog", hasBacklogEnd)
+	n.write(lines(1, 1)...)
+	require.Eventually(t, func() bool { return statuses.Last().State == pipeline.ComponentDegraded }, 20*time.Second, time.Millisecond)
+	require.Contains(t, statuses.Last().Reason, "does not answer")
+	close(answer)
+	sink.WaitFor(t, "the line", func(records []pipeline.Record) bool { return len(named(records, "")) == 2 })
+	require.Eventually(t, func() bool { return statuses.Last().State == pipeline.ComponentOK }, 20*time.Second, time.Millisecond)
 	shutdown(t, receiver)
 }

@@ -194,7 +194,10 @@ func (r *Receiver) run(reading, sending context.Context, first []pipeline.Record
 
 // refresh looks for what is new, and tells of what was removed unread.
 func (r *Receiver) refresh(ctx context.Context) {
+	silence := time.AfterFunc(r.tuning.silence, r.tellSilent)
+	r.tuning.ask()
 	r.reader.Refresh()
+	silence.Stop()
 	if gap := r.reader.TakeGap(); gap != nil {
 		r.records = append(r.records, r.tellGap(ctx, gap, r.reached.read.Cursor))
 	}

@@ -13,11 +13,18 @@ import (
 // tuning is what tests set differently.
 type tuning struct {
 	answer   time.Duration // that the file systems have at start until nobody waits for them
+	silence  time.Duration // after which one does not answer any more
 	patience time.Duration // that Shutdown has with what does not end with its context
-	asking   func()        // is called before the journal is opened; nil: nothing is
+	asking   func()        // is called before the journal is opened or looked at anew; nil: nothing is
 }
 
-var defaultTuning = tuning{answer: 2 * time.Second, patience: 5 * time.Second}
+var defaultTuning = tuning{answer: 2 * time.Second, silence: 10 * time.Second, patience: 5 * time.Second}
+
+func (t *tuning) ask() {
+	if t.asking != nil {
+		t.asking()
+	}
+}
 
 var errSilent = errors.New("no answer")
 
@@ -30,9 +37,7 @@ type opening struct {
 
 // open opens the journal and goes to where reading begins.
 func (r *Receiver) open(ctx context.Context) opening {
-	if r.tuning.asking != nil {
-		r.tuning.asking()
-	}
+	r.tuning.ask()
 	reader, err := journal.Open(r.options())
 	if err != nil {
 		return opening{err: err}
@@ -53,11 +58,7 @@ func (r *Receiver) await(ctx context.Context, opened <-chan opening) (o opening,
 		return o, true
 	case <-timer.C:
 	}
-	r.settings.Report(pipeline.Status{
-		State: pipeline.ComponentDegraded, Err: errSilent,
-		Reason: "the file system of " + strings.Join(r.config.Directories, ", ") + " does not answer",
-		Remedy: "look at its disk or server; the journal is read as soon as it answers",
-	})
+	r.tellSilent()
 	// Not r.records: that is the opening's until it is done.
 	r.marked = true
 	if err := pipeline.Send(ctx, r.next, []pipeline.Record{r.backlogEnd()}, func() {}); err != nil {
@@ -70,6 +71,16 @@ func (r *Receiver) tellOpened(o *opening) {
 	if o.err == nil {
 		r.settings.Report(status(o.reader, r.config.Directories))
 	}
+}
+
+// tellSilent makes the receiver degraded until the next status: a source that is lost
+// turns no condition healthy.
+func (r *Receiver) tellSilent() {
+	r.settings.Report(pipeline.Status{
+		State: pipeline.ComponentDegraded, Err: errSilent,
+		Reason: "the file system of " + strings.Join(r.config.Directories, ", ") + " does not answer",
+		Remedy: "look at its disk or server; the journal is read as soon as it answers",
+	})
 }
 
 // follow passes on what an opened journal has, and closes it.
