@@ -87,6 +87,14 @@ func (r *Receiver) count(ctx context.Context) {
 	r.counted = now
 }
 
+// mark appends the mark behind the backlog, once.
+func (r *Receiver) mark() {
+	if !r.marked {
+		r.marked = true
+		r.records = append(r.records, r.backlogEnd())
+	}
+}
+
 func (r *Receiver) backlogEnd() pipeline.Record {
 	now := r.settings.Clock.Now()
 	return pipeline.Record{

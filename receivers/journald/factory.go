@@ -30,7 +30,7 @@ func NewFactory() pipeline.ReceiverFactory {
 
 // New returns a receiver that has not started.
 func New(settings pipeline.Settings, config *Config, next pipeline.Consumer) (*Receiver, error) {
-	r := &Receiver{settings: settings, config: config, next: next, id: settings.ID.String(), source: sourceName(config)}
+	r := &Receiver{settings: settings, config: config, next: next, id: settings.ID.String(), source: sourceName(config), tuning: defaultTuning}
 	r.accepted = r.move
 	var err error
 	if r.losses, err = newCounts(settings, "otelnpd.receiver.lost_records", "{record}",

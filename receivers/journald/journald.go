@@ -20,9 +20,6 @@ const (
 	maxBytes = 1 << 20
 	// maxHeld is how many bytes of memory an entry may keep for the next batch.
 	maxHeld = 64 << 10
-	// lastPatience is how long Shutdown waits for a stage that does not end with its
-	// context.
-	lastPatience = 5 * time.Second
 )
 
 // Receiver passes on the entries of the journal that match.
@@ -35,6 +32,7 @@ type Receiver struct {
 	cut      counts
 	id       string
 	source   string
+	tuning   tuning
 
 	stop       context.CancelFunc // ends the reading
 	abort      context.CancelFunc // ends what Consume is given
@@ -49,6 +47,7 @@ type Receiver struct {
 	reader     *journal.Reader
 	boot       journalfile.ID
 	live       bool // the backlog is over
+	marked     bool // the mark behind it is sent
 	refused    bool // a batch was refused: none is passed on any more
 	reached    position
 	accepted   func() // moves the position there
@@ -63,28 +62,27 @@ type Receiver struct {
 var _ pipeline.Keeper = (*Receiver)(nil)
 
 // Start opens the journal, or reports why it cannot be read; then it is tried again.
-// Entries that are written after Start are not backlog.
+// Entries that are written after Start are not backlog. It does not wait for long for
+// a file system that does not answer.
 func (r *Receiver) Start(ctx context.Context) error {
-	reader, err := journal.Open(r.options())
-	if err != nil {
-		return err
-	}
-	r.reader = reader
-	r.boot, _ = journalfile.ParseID(r.settings.Boot.ID) // zero: a boot that nobody has
-	r.settings.Report(status(reader, r.config.Directories))
 	sending, abort := context.WithCancel(context.WithoutCancel(ctx))
 	reading, stop := context.WithCancel(sending)
 	r.stop, r.abort, r.done = stop, abort, make(chan struct{})
-	begin := r.begin(sending)
+	r.boot, _ = journalfile.ParseID(r.settings.Boot.ID) // zero: a boot that nobody has
+	opened, answered := make(chan opening, 1), make(chan error, 1)
+	go func() { opened <- r.open(sending) }()
 	go func() {
 		defer close(r.done)
 		defer abort()
-		r.run(reading, sending, begin)
-		if err := reader.Close(); err != nil {
-			r.settings.Logger.Debug("close the journal", "error", err)
+		o, ok := r.await(sending, opened)
+		answered <- o.err
+		if !ok {
+			o = <-opened
+			r.tellOpened(&o)
 		}
+		r.follow(reading, sending, &o)
 	}()
-	return nil
+	return <-answered
 }
 
 func (r *Receiver) options() journal.Options {
@@ -115,7 +113,7 @@ func (r *Receiver) Shutdown(ctx context.Context) error {
 	}
 	select {
 	case <-r.done: // Consume ends with its context
-	case <-time.After(lastPatience):
+	case <-time.After(r.tuning.patience):
 	}
 	return ctx.Err()
 }
@@ -196,7 +194,10 @@ func (r *Receiver) run(reading, sending context.Context, first []pipeline.Record
 
 // refresh looks for what is new, and tells of what was removed unread.
 func (r *Receiver) refresh(ctx context.Context) {
+	silence := time.AfterFunc(r.tuning.silence, r.tellSilent)
+	r.tuning.ask()
 	r.reader.Refresh()
+	silence.Stop()
 	if gap := r.reader.TakeGap(); gap != nil {
 		r.records = append(r.records, r.tellGap(ctx, gap, r.reached.read.Cursor))
 	}
@@ -208,7 +209,7 @@ func (r *Receiver) passAll(reading, sending context.Context) {
 		lines, more := r.fill(sending)
 		if !more && !r.live {
 			r.live = true
-			r.records = append(r.records, r.backlogEnd())
+			r.mark()
 		}
 		if len(r.records) > 0 {
 			if err := r.send(sending); err != nil {
