@@ -190,7 +190,7 @@ func TestSchemaTakesWhatTheProjectHas(t *testing.T) {
 	examples := 0
 	documents, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
-	for _, path := range slices.Concat(documents, readmes()) {
+	for _, path := range slices.Concat(documents, readmes(), []string{"../../README.md"}) {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		for _, match := range example.FindAllStringSubmatch(string(text), -1) {

@@ -73,9 +73,9 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "otelnpd",
 		Short: "Watch a node for problems and report them",
-		Long: `otelnpd watches one Linux node for problems (kernel, storage, memory, hardware)
-and tells everybody who should know: Kubernetes, the console, Prometheus, and who
-asks its status page. It can take the place of node-problem-detector.
+		Long: `otelnpd watches one Linux node for problems (kernel, storage, memory, hardware,
+services) and tells everybody who should know: Kubernetes, the console, Prometheus,
+and who asks its status page. It can take the place of node-problem-detector.
 
 It reads from receivers, judges by rules and conditions, and reports by
 exporters, all wired by one YAML file. Without a file it runs a built-in default

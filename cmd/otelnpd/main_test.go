@@ -136,6 +136,8 @@ service:
 func TestValidateNeedsAFile(t *testing.T) {
 	require.Contains(t, otelnpd(t, "", "validate").stderr, `required flag(s) "config" not set`)
 	missing := otelnpd(t, "", "validate", "--config", "/does/not/exist.yaml")
+	require.Contains(t, missing.stderr, "no such file or directory: name a file that this user may read")
+	require.NotContains(t, missing.stderr, "named above")
 	require.Equal(t, 1, missing.code)
 	require.Contains(t, missing.stderr, "/does/not/exist.yaml")
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -71,6 +72,10 @@ func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
 		loaded, err = config.Parse(data, displayName(path), factories)
 	default:
 		loaded, err = config.Load(path, factories)
+	}
+	var unread *fs.PathError
+	if errors.As(err, &unread) && unread.Path == path {
+		return nil, fmt.Errorf("%w: name a file that this user may read; otelnpd config default prints one to begin with", err)
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), err)
