@@ -194,7 +194,7 @@ func (c *chain) again(value uint64) bool {
 
 // damagedBefore tells how many elements right before an index lead nowhere.
 func (c *chain) damagedBefore(index uint64) (count uint64) {
-	for index > 0 {
+	for index > 0 && count < maxBad {
 		index--
 		if _, err := c.at(index); !errors.Is(err, errBad) {
 			return count
@@ -216,7 +216,7 @@ func (c *chain) before(offset uint64) (uint64, error) {
 	if value == 0 {
 		index = c.length
 	}
-	for index > 0 {
+	for bad := 0; index > 0 && bad < maxBad; bad++ {
 		index--
 		value, err := c.at(index)
 		switch {

@@ -2,12 +2,14 @@ package journalfile_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,6 +43,37 @@ func small(t testing.TB, layout journaltest.Layout) (text []byte, written map[st
 func contentOf(fields []string) string {
 	slices.Sort(fields)
 	return strings.Join(fields, "\n")
+}
+
+// A header and an array that promise more than any disk has cost no more than the file
+// is long: on disk, in memory without an end, and with a hole behind.
+func TestGiantCounts(t *testing.T) {
+	text, written := small(t, journaltest.Layout{})
+	array := binary.LittleEndian.Uint64(text[176:])
+	binary.LittleEndian.PutUint64(text[96:], 1<<46)
+	binary.LittleEndian.PutUint64(text[152:], 1<<39)
+	binary.LittleEndian.PutUint64(text[array+8:], 1<<45)
+	path := filepath.Join(t.TempDir(), "giant.journal")
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	hole := filepath.Join(t.TempDir(), "hole.journal")
+	require.NoError(t, os.WriteFile(hole, text, 0o600))
+	require.NoError(t, os.Truncate(hole, 1<<40))
+	for _, path := range []string{path, hole} {
+		file, err := journalfile.Open(path, journalfile.Options{})
+		require.NoError(t, err)
+		i, err := file.Iterator(nil)
+		require.NoError(t, err)
+		count := 0
+		for begun := time.Now(); ; count++ {
+			_, found, err := i.Next()
+			require.Less(t, time.Since(begun), time.Minute)
+			if err != nil || !found {
+				break
+			}
+		}
+		require.LessOrEqual(t, count, len(written))
+		require.NoError(t, file.Close())
+	}
 }
 
 // maxReads bounds what a file of a few KiB may cost.

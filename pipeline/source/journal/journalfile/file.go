@@ -58,6 +58,20 @@ type File struct {
 type source interface {
 	io.ReaderAt
 	io.Closer
+	// Size returns how many bytes there are now.
+	Size() (uint64, error)
+}
+
+// onDisk is a file of the system's.
+type onDisk struct{ *os.File }
+
+// Size returns how many bytes the file has now.
+func (f onDisk) Size() (uint64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return uint64(max(info.Size(), 0)), nil //nolint:gosec // it is not negative
 }
 
 // Open opens a file. An error that wraps ErrUnfinished says that its writer has just
@@ -84,7 +98,7 @@ func begin(file *os.File, options Options) (*File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is no regular file")
 	}
-	return newFile(file, info, options)
+	return newFile(onDisk{file}, info, options)
 }
 
 func newFile(from source, info fs.FileInfo, options Options) (f *File, err error) {
@@ -113,7 +127,16 @@ func (f *File) readHeader() (Header, error) {
 		return Header{}, err
 	}
 	clear(f.head[n:])
-	return parseHeader(f.head[:n])
+	header, err := parseHeader(f.head[:n])
+	if err != nil {
+		return Header{}, err
+	}
+	size, err := f.file.Size()
+	if err != nil {
+		return Header{}, err
+	}
+	header.bound(size)
+	return header, nil
 }
 
 // Close closes the file. No method may be called any more.

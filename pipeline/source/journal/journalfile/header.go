@@ -130,6 +130,13 @@ func parseHeader(text []byte) (Header, error) {
 	return h, h.check()
 }
 
+// bound makes the header promise no more than the file has: it may have been cut, or
+// its header may say what it likes.
+func (h *Header) bound(size uint64) {
+	h.end = max(h.size, min(h.end, size))
+	h.Entries = min(h.Entries, h.end/minEntry)
+}
+
 // check bounds what the header says, so that sums with it stay numbers.
 func (h *Header) check() error {
 	const limit = 1 << 48 // 256 TiB, far above any file

@@ -80,10 +80,14 @@ func (c *chain) aroundBefore(past func(value uint64) bool) (low, high uint64, er
 	return 0, high, nil
 }
 
+// maxBad bounds how many elements in a row that lead nowhere are passed over: more of
+// them are in no file that a disk has damaged, and holes cost no disk.
+const maxBad = 1 << 16
+
 // good returns the first element from index on, below end, that is an offset;
 // value 0: there is none.
 func (c *chain) good(index, end uint64) (at, value uint64, err error) {
-	for ; index < end; index++ {
+	for limit := index + maxBad; index < min(end, limit); index++ {
 		value, err := c.at(index)
 		switch {
 		case err == nil:
