@@ -71,7 +71,7 @@ func (f onDisk) Size() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return uint64(max(info.Size(), 0)), nil //nolint:gosec // it is not negative
+	return uint64(max(info.Size(), 0)), nil
 }
 
 // Open opens a file. An error that wraps ErrUnfinished says that its writer has just
