@@ -123,7 +123,7 @@ func (r *fileRig) requireAll(t *testing.T, truncates bool) {
 	var told map[int]string
 	var missing []int
 	complete := func() bool {
-		told, missing = r.told(t), nil
+		told, missing = r.told(t, truncates && !soak()), nil
 		for number := range onDisk {
 			if told[number] == "" {
 				missing = append(missing, number)
@@ -149,19 +149,25 @@ func (r *fileRig) requireAll(t *testing.T, truncates bool) {
 }
 
 // told are the marked lines that the agents have told, with their uids: each has one.
-func (r *fileRig) told(t *testing.T) map[int]string {
+// Where a file is truncated, a kill right then may make some of them have two, as the
+// receiver's README says: few, and soaks take none.
+func (r *fileRig) told(t *testing.T, fewTwice bool) map[int]string {
 	t.Helper()
-	told, numbers := map[int]string{}, map[string]int{}
+	told, numbers, twice := map[int]string{}, map[string]int{}, map[int]bool{}
 	for _, a := range r.agents {
 		for _, event := range a.Console.Events(t, agent.Problem(markedReason, "MARK ")) {
 			_, text, _ := strings.Cut(event.Message, "MARK ")
 			number, err := strconv.Atoi(text)
 			require.NoError(t, err, event.Message)
-			require.Equal(t, event.UID, orElse(told[number], event.UID), "line %d was told as two", number)
 			require.Equal(t, number, orElse(numbers[event.UID], number), "two lines were told as %s", event.UID)
+			if event.UID != orElse(told[number], event.UID) {
+				require.True(t, fewTwice, "line %d was told as two", number)
+				twice[number] = true
+			}
 			told[number], numbers[event.UID] = event.UID, number
 		}
 	}
+	require.LessOrEqual(t, len(twice), len(told)/20, "told as two")
 	return told
 }
 
