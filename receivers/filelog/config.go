@@ -53,7 +53,7 @@ type Config struct {
 	StartAt StartAt `yaml:"start_at"`
 	// Lookback says how far to read back at the first start: `boot` (since this boot), a
 	// time (`10m`), `now` or `0` (what is written from now on).
-	Lookback Lookback `yaml:"lookback"`
+	Lookback pipeline.Lookback `yaml:"lookback"`
 	// Delay is how long after the boot lines are skipped.
 	Delay time.Duration `yaml:"delay"`
 }
@@ -82,7 +82,7 @@ const (
 
 // DefaultConfig reads plain lines.
 func DefaultConfig() *Config {
-	return &Config{Format: format.Plain, Unparsed: UnparsedTake, StartAt: StartAtLookback, Lookback: LookbackBoot, MaxLine: defaultMaxLine}
+	return &Config{Format: format.Plain, Unparsed: UnparsedTake, StartAt: StartAtLookback, Lookback: pipeline.LookbackBoot, MaxLine: defaultMaxLine}
 }
 
 // Validate reports all that is wrong.
@@ -146,9 +146,7 @@ func (c *Config) checkPatterns() error {
 
 func (c *Config) checkStart() error {
 	errs := []error{pipeline.At("start_at", pipeline.CheckWord(c.StartAt))}
-	if c.Lookback < 0 && c.Lookback != LookbackBoot {
-		errs = append(errs, pipeline.At("lookback", fmt.Errorf("%s is negative: write boot, now or a time like 10m", c.Lookback)))
-	}
+	errs = append(errs, pipeline.At("lookback", c.Lookback.Check()))
 	if c.Delay < 0 {
 		errs = append(errs, pipeline.At("delay", fmt.Errorf("%s is negative: write 0 or a time like 5m", c.Delay)))
 	}

@@ -39,7 +39,7 @@ func TestValidate(t *testing.T) {
 		`timestamp_format: belongs to timestamp: write both or none`:                                 func(c *filelog.Config) { c.Timestamp = "" },
 		`timestamp_format: "x" is no layout of a time: write how Mon Jan 2 15:04:05 2006 would look`: func(c *filelog.Config) { c.TimestampFormat = "x" },
 		`time_zone: "../x" is no time zone: write for example UTC or Europe/Berlin`:                  func(c *filelog.Config) { c.TimeZone = "../x" },
-		`lookback: -1m0s is negative: write boot, now or a time like 10m`:                            func(c *filelog.Config) { c.Lookback = filelog.Lookback(-time.Minute) },
+		`lookback: -1m0s is negative: write boot, now or a time like 10m`:                            func(c *filelog.Config) { c.Lookback = pipeline.Lookback(-time.Minute) },
 		`delay: -1s is negative: write 0 or a time like 5m`:                                          func(c *filelog.Config) { c.Delay = -time.Second },
 	} {
 		wrong := *config
@@ -63,13 +63,13 @@ func TestWordsAndPatternAreWhatIsRead(t *testing.T) {
 		config.Unparsed = filelog.Unparsed(word)
 		require.NoError(t, config.Validate())
 	}
-	var lookback filelog.Lookback
+	var lookback pipeline.Lookback
 	pattern := regexp.MustCompile(lookback.Pattern())
 	for text, want := range map[string]bool{"boot": true, "now": true, "0": true, "10m": true, "-5m": true, "5": false, "": false} {
 		require.Equal(t, want, lookback.UnmarshalText([]byte(text)) == nil, text)
 		require.Equal(t, want, pattern.MatchString(text) || text == "boot" || text == "now", text)
 		if written, err := lookback.MarshalText(); want && err == nil {
-			var again filelog.Lookback
+			var again pipeline.Lookback
 			require.NoError(t, again.UnmarshalText(written))
 			require.Equal(t, lookback, again)
 		}

@@ -217,8 +217,8 @@ func TestLookback(t *testing.T) {
 		skipped map[string]int64
 	}{
 		"this boot": {func(*filelog.Config) {}, []string{"boot", "hour", "minute"}, map[string]int64{"lookback": 1}},
-		"two hours": {func(c *filelog.Config) { c.Lookback = filelog.Lookback(2 * time.Hour) }, []string{"hour", "minute"}, map[string]int64{"lookback": 2}},
-		"ten hours": {func(c *filelog.Config) { c.Lookback = filelog.Lookback(10 * time.Hour) }, []string{"boot", "hour", "minute"}, map[string]int64{"lookback": 1}},
+		"two hours": {func(c *filelog.Config) { c.Lookback = pipeline.Lookback(2 * time.Hour) }, []string{"hour", "minute"}, map[string]int64{"lookback": 2}},
+		"ten hours": {func(c *filelog.Config) { c.Lookback = pipeline.Lookback(10 * time.Hour) }, []string{"boot", "hour", "minute"}, map[string]int64{"lookback": 1}},
 		"now":       {func(c *filelog.Config) { c.Lookback = 0 }, nil, nil},
 		"delay":     {func(c *filelog.Config) { c.Delay = 2*time.Hour + time.Second }, []string{"minute"}, map[string]int64{"lookback": 1, "delay": 2}},
 		"beginning": {func(c *filelog.Config) { c.StartAt = filelog.StartAtBeginning }, []string{"old", "boot", "hour", "minute"}, nil},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/inotify"
 	"github.com/otelnpd/otelnpd/pipeline/source/file"
 )
@@ -186,7 +187,7 @@ func (r *Receiver) oldest() time.Time {
 		return time.Time{}
 	}
 	oldest := r.boot.start
-	if r.config.Lookback != LookbackBoot {
+	if r.config.Lookback != pipeline.LookbackBoot {
 		if back := r.settings.Clock.Now().Wall.Add(-time.Duration(r.config.Lookback)); back.After(oldest) {
 			oldest = back
 		}

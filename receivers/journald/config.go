@@ -3,7 +3,6 @@ package journald
 import (
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -13,7 +12,6 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/source/journal/journalfile"
 	"github.com/otelnpd/otelnpd/pipeline/source/kmsg"
-	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
 // Config is the configuration of a journald receiver. Of the values of one list, and
@@ -37,7 +35,7 @@ type Config struct {
 	Matches []string `yaml:"matches"`
 	// Lookback says how far to read back at the first start: `boot`, a time (`10m`, this
 	// boot at most), `now` or `0`. Later the receiver goes on where it had come to.
-	Lookback Lookback `yaml:"lookback"`
+	Lookback pipeline.Lookback `yaml:"lookback"`
 	// Delay is how long after the boot entries are skipped.
 	Delay time.Duration `yaml:"delay"`
 	// Buffer is how many entries before its position the receiver reads again as context
@@ -49,7 +47,7 @@ const maxBuffer = 1000
 
 // DefaultConfig reads all of this boot from the system's journal.
 func DefaultConfig() *Config {
-	return &Config{Directories: []string{"/var/log/journal", "/run/log/journal"}, Lookback: LookbackBoot, Buffer: 10}
+	return &Config{Directories: []string{"/var/log/journal", "/run/log/journal"}, Lookback: pipeline.LookbackBoot, Buffer: 10}
 }
 
 // Validate reports all that is wrong.
@@ -88,9 +86,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, pipeline.At(fmt.Sprintf("matches[%d]", i), err))
 		}
 	}
-	if c.Lookback < 0 && c.Lookback != LookbackBoot {
-		fail("lookback", "%s is negative: write boot, now or a time like 10m", c.Lookback)
-	}
+	errs = append(errs, pipeline.At("lookback", c.Lookback.Check()))
 	if c.Delay < 0 {
 		fail("delay", "%s is negative: write 0 or a time like 5m", c.Delay)
 	}
@@ -135,49 +131,3 @@ type Priority string
 // Words are the priorities that there are, the gravest first, and other words for
 // some of them.
 func (Priority) Words() []string { return append(kmsg.SeverityNames(), kmsg.SeverityAliases()...) }
-
-// Lookback says how far to read back at the first start: a time, 0 for from now on,
-// or LookbackBoot.
-type Lookback time.Duration
-
-// LookbackBoot reads all of this boot.
-const LookbackBoot Lookback = math.MinInt64
-
-// String returns boot, now or the time.
-func (l Lookback) String() string {
-	switch l {
-	case LookbackBoot:
-		return "boot"
-	case 0:
-		return "now"
-	default:
-		return time.Duration(l).String()
-	}
-}
-
-// Words are those that stand beside times.
-func (Lookback) Words() []string { return []string{"boot", "now"} }
-
-// Pattern is the regular expression of times.
-func (Lookback) Pattern() string { return "^(0|" + strictyaml.DurationPattern + ")$" }
-
-// MarshalText implements encoding.TextMarshaler.
-func (l Lookback) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (l *Lookback) UnmarshalText(text []byte) error {
-	switch string(text) {
-	case "boot":
-		*l = LookbackBoot
-		return nil
-	case "now":
-		*l = 0
-		return nil
-	}
-	duration, err := time.ParseDuration(string(text))
-	if err != nil {
-		return fmt.Errorf("%q is no lookback: write boot, now or a time like 10m", text)
-	}
-	*l = Lookback(duration)
-	return nil
-}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml/strictyamltest"
 	"github.com/otelnpd/otelnpd/receivers/journald"
 )
@@ -16,14 +17,14 @@ func TestDefaultConfig(t *testing.T) {
 	config := journald.DefaultConfig()
 	require.NoError(t, config.Validate())
 	require.Equal(t, []string{"/var/log/journal", "/run/log/journal"}, config.Directories)
-	require.Equal(t, journald.LookbackBoot, config.Lookback)
+	require.Equal(t, pipeline.LookbackBoot, config.Lookback)
 }
 
 func TestValidate(t *testing.T) {
 	config := &journald.Config{
 		Directories: []string{"journal"}, Identifiers: []string{""}, Units: []string{"a", ""},
 		Transports: []journald.Transport{"kmsg"}, Priorities: []journald.Priority{"loud"}, Matches: []string{"a=b"},
-		Lookback: journald.Lookback(-time.Minute), Delay: -time.Second, Buffer: 2000,
+		Lookback: pipeline.Lookback(-time.Minute), Delay: -time.Second, Buffer: 2000,
 	}
 	err := config.Validate()
 	for _, want := range []string{
@@ -52,7 +53,7 @@ func TestWordsAreWhatIsRead(t *testing.T) {
 		config.Priorities = append(config.Priorities, journald.Priority(word))
 	}
 	require.NoError(t, config.Validate())
-	var lookback journald.Lookback
+	var lookback pipeline.Lookback
 	for _, word := range lookback.Words() {
 		require.NoError(t, lookback.UnmarshalText([]byte(word)))
 		require.Equal(t, word, lookback.String())

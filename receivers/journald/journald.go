@@ -137,7 +137,7 @@ func (r *Receiver) begin(ctx context.Context) []pipeline.Record {
 // lookback.
 func (r *Receiver) lookBack() {
 	switch back := r.config.Lookback; back {
-	case LookbackBoot:
+	case pipeline.LookbackBoot:
 		r.reader.SeekBoot(r.boot)
 	case 0:
 		r.reader.SeekTail()

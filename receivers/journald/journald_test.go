@@ -264,14 +264,14 @@ func TestFilters(t *testing.T) {
 // TestFirstStart is the later of boot + delay and start − lookback.
 func TestFirstStart(t *testing.T) {
 	for name, c := range map[string]struct {
-		lookback journald.Lookback
+		lookback pipeline.Lookback
 		delay    time.Duration
 		first    int
 	}{
-		"this boot":             {journald.LookbackBoot, 0, 0},
-		"after a delay":         {journald.LookbackBoot, 905 * time.Second, 5},
-		"a time":                {journald.Lookback(97 * time.Second), 0, 3},
-		"longer than this boot": {journald.Lookback(3000 * time.Hour), 0, 0},
+		"this boot":             {pipeline.LookbackBoot, 0, 0},
+		"after a delay":         {pipeline.LookbackBoot, 905 * time.Second, 5},
+		"a time":                {pipeline.Lookback(97 * time.Second), 0, 3},
+		"longer than this boot": {pipeline.Lookback(3000 * time.Hour), 0, 0},
 		"from now on":           {0, 0, 10},
 	} {
 		t.Run(name, func(t *testing.T) {

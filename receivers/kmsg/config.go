@@ -3,7 +3,6 @@ package kmsg
 import (
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	source "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
-	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
 // Config is the configuration of a kmsg receiver.
@@ -22,7 +20,7 @@ type Config struct {
 	// Lookback says how far to read back at start: `boot` (all that the kernel still
 	// has), a time (`10m`), `now` or `0` (what is written from now on, decided by
 	// sequence number).
-	Lookback Lookback `yaml:"lookback"`
+	Lookback pipeline.Lookback `yaml:"lookback"`
 	// Delay is how long after the boot lines are skipped.
 	Delay time.Duration `yaml:"delay"`
 	// Facilities to take; none: all. `[kern]` keeps out what processes have written to
@@ -37,11 +35,11 @@ const defaultPath = "/dev/kmsg"
 
 // DefaultConfig reads all of this boot from /dev/kmsg.
 func DefaultConfig() *Config {
-	return &Config{Path: defaultPath, Lookback: LookbackBoot}
+	return &Config{Path: defaultPath, Lookback: pipeline.LookbackBoot}
 }
 
 // takesAll tells whether no record of this boot is left out.
-func (c *Config) takesAll() bool { return c.Lookback == LookbackBoot && c.leavesNothingOut() }
+func (c *Config) takesAll() bool { return c.Lookback == pipeline.LookbackBoot && c.leavesNothingOut() }
 
 // leavesNothingOut tells whether all records are passed on that the lookback
 // reaches.
@@ -55,9 +53,7 @@ func (c *Config) Validate() error {
 	if !filepath.IsAbs(c.Path) {
 		errs = append(errs, pipeline.At("path", fmt.Errorf("%q is no absolute path: write for example /dev/kmsg", c.Path)))
 	}
-	if c.Lookback < 0 && c.Lookback != LookbackBoot {
-		errs = append(errs, pipeline.At("lookback", fmt.Errorf("%s is negative: write boot, now or a time like 10m", c.Lookback)))
-	}
+	errs = append(errs, pipeline.At("lookback", c.Lookback.Check()))
 	if c.Delay < 0 {
 		errs = append(errs, pipeline.At("delay", fmt.Errorf("%s is negative: write 0 or a time like 5m", c.Delay)))
 	}
@@ -87,55 +83,4 @@ type Severity string
 // some of them.
 func (Severity) Words() []string {
 	return slices.Concat([]string{""}, source.SeverityNames(), source.SeverityAliases())
-}
-
-// Lookback says how far to read back at start: a time, 0 for from now on, or
-// LookbackBoot.
-type Lookback time.Duration
-
-// LookbackBoot reads all of this boot.
-const LookbackBoot Lookback = math.MinInt64
-
-// String returns boot, now or the time.
-func (l Lookback) String() string {
-	switch l {
-	case LookbackBoot:
-		return "boot"
-	case 0:
-		return "now"
-	default:
-		return time.Duration(l).String()
-	}
-}
-
-// Words are those that stand beside times.
-func (Lookback) Words() []string { return []string{"boot", "now"} }
-
-// Pattern is the regular expression of times.
-func (Lookback) Pattern() string { return "^(0|" + strictyaml.DurationPattern + ")$" }
-
-// MarshalText implements encoding.TextMarshaler.
-func (l Lookback) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (l *Lookback) UnmarshalText(text []byte) error {
-	switch string(text) {
-	case "boot":
-		*l = LookbackBoot
-		return nil
-	case "now":
-		*l = 0
-		return nil
-	}
-	duration, err := time.ParseDuration(string(text))
-	if err != nil {
-		return fmt.Errorf("%q is no lookback: write boot, now or a time like 10m", text)
-	}
-	*l = Lookback(duration)
-	return nil
-}
-
-// reaches tells whether a line of the backlog that is so old is wanted.
-func (l Lookback) reaches(age time.Duration) bool {
-	return l == LookbackBoot || l > 0 && age <= time.Duration(l)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml/strictyamltest"
 	"github.com/otelnpd/otelnpd/receivers/kmsg"
 )
@@ -17,12 +18,12 @@ func TestDefaultConfig(t *testing.T) {
 	config := kmsg.DefaultConfig()
 	require.NoError(t, config.Validate())
 	require.Equal(t, "/dev/kmsg", config.Path)
-	require.Equal(t, kmsg.LookbackBoot, config.Lookback)
+	require.Equal(t, pipeline.LookbackBoot, config.Lookback)
 }
 
 func TestValidate(t *testing.T) {
 	config := &kmsg.Config{
-		Path: "kmsg", Lookback: kmsg.Lookback(-time.Minute), Delay: -time.Second,
+		Path: "kmsg", Lookback: pipeline.Lookback(-time.Minute), Delay: -time.Second,
 		Facilities: []kmsg.Facility{"kern", "kernel"}, MinSeverity: "loud",
 	}
 	err := config.Validate()
@@ -45,7 +46,7 @@ func TestWordsAndPatternAreWhatIsRead(t *testing.T) {
 	for _, word := range kmsg.Severity("").Words() {
 		require.NoError(t, (&kmsg.Config{Path: "/dev/kmsg", MinSeverity: kmsg.Severity(word)}).Validate())
 	}
-	var lookback kmsg.Lookback
+	var lookback pipeline.Lookback
 	for _, word := range lookback.Words() {
 		require.NoError(t, lookback.UnmarshalText([]byte(word)))
 	}
@@ -57,18 +58,18 @@ func TestWordsAndPatternAreWhatIsRead(t *testing.T) {
 }
 
 func TestLookback(t *testing.T) {
-	for text, want := range map[string]kmsg.Lookback{
-		"boot": kmsg.LookbackBoot, "now": 0, "0": 0, "0s": 0, "10m": kmsg.Lookback(10 * time.Minute),
+	for text, want := range map[string]pipeline.Lookback{
+		"boot": pipeline.LookbackBoot, "now": 0, "0": 0, "0s": 0, "10m": pipeline.Lookback(10 * time.Minute),
 	} {
-		var got kmsg.Lookback
+		var got pipeline.Lookback
 		require.NoError(t, got.UnmarshalText([]byte(text)), text)
 		require.Equal(t, want, got, text)
 		written, err := got.MarshalText()
 		require.NoError(t, err)
-		var again kmsg.Lookback
+		var again pipeline.Lookback
 		require.NoError(t, again.UnmarshalText(written))
 		require.Equal(t, want, again)
 	}
-	var lookback kmsg.Lookback
+	var lookback pipeline.Lookback
 	require.ErrorContains(t, lookback.UnmarshalText([]byte("yesterday")), `"yesterday" is no lookback: write boot, now or a time like 10m`)
 }

@@ -241,7 +241,7 @@ func (r *Receiver) wants(line *source.Record) string {
 // has been written since.
 func (r *Receiver) reaches(line *source.Record, to *position) bool {
 	age := to.started - line.Boot
-	return (r.late && age < 0) || r.config.Lookback.reaches(age)
+	return (r.late && age < 0) || r.config.Lookback.Reaches(age)
 }
 
 // filter tells by facility and severity which lines are wanted.

@@ -127,17 +127,17 @@ func TestFirstRecord(t *testing.T) {
 	}
 	h := host(t, content.String())
 	for name, c := range map[string]struct {
-		lookback kmsg.Lookback
+		lookback pipeline.Lookback
 		delay    time.Duration
 		first    int
 	}{
-		"this boot":                  {kmsg.LookbackBoot, 0, 0},
-		"after a delay":              {kmsg.LookbackBoot, 30 * time.Second, 3},
-		"a time":                     {kmsg.Lookback(25 * time.Second), 0, 8},
-		"exactly a time":             {kmsg.Lookback(30 * time.Second), 0, 7},
-		"longer than this boot":      {kmsg.Lookback(time.Hour), 0, 0},
-		"the delay is the later one": {kmsg.Lookback(50 * time.Second), 75 * time.Second, 8},
-		"the time is the later one":  {kmsg.Lookback(25 * time.Second), 30 * time.Second, 8},
+		"this boot":                  {pipeline.LookbackBoot, 0, 0},
+		"after a delay":              {pipeline.LookbackBoot, 30 * time.Second, 3},
+		"a time":                     {pipeline.Lookback(25 * time.Second), 0, 8},
+		"exactly a time":             {pipeline.Lookback(30 * time.Second), 0, 7},
+		"longer than this boot":      {pipeline.Lookback(time.Hour), 0, 0},
+		"the delay is the later one": {pipeline.Lookback(50 * time.Second), 75 * time.Second, 8},
+		"the time is the later one":  {pipeline.Lookback(25 * time.Second), 30 * time.Second, 8},
 		"from now on":                {0, 0, 10},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -450,7 +450,7 @@ func TestPathOfTheConfiguration(t *testing.T) {
 func TestCompleteBacklog(t *testing.T) {
 	const whole = "6,0,0,-;first\n6,1,1000,-;second\n"
 	lookback := kmsg.DefaultConfig()
-	lookback.Lookback = kmsg.Lookback(time.Hour)
+	lookback.Lookback = pipeline.Lookback(time.Hour)
 	kernelOnly := kmsg.DefaultConfig()
 	kernelOnly.Facilities = []kmsg.Facility{"kern"}
 	for name, c := range map[string]struct {

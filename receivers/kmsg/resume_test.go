@@ -151,7 +151,7 @@ func TestGapsOfBeforeAreNotCountedAgain(t *testing.T) {
 // TestWhatTheLookbackSkippedIsNoContext: the first receiver never looked at it.
 func TestWhatTheLookbackSkippedIsNoContext(t *testing.T) {
 	r := newRestarts(t)
-	r.config.Lookback, r.config.MinSeverity = kmsg.Lookback(5*time.Second), "info"
+	r.config.Lookback, r.config.MinSeverity = pipeline.Lookback(5*time.Second), "info"
 	r.write(numbered(990, 998) + "7,999,999000000,-;debug\n")
 	require.Equal(t, []string{"line 995", "line 996", "line 997", "line 998"}, linesOf(r.run()))
 	r.write(numbered(990, 998) + "7,999,999000000,-;debug\n" + numbered(1000, 1000))
