@@ -18,7 +18,7 @@ func (r *Receiver) fill(ctx context.Context) (lines int, more bool) {
 			return lines, false
 		}
 		if reason := r.skip(e); reason != "" {
-			r.skipped.add(ctx, reason, 1)
+			r.skipped.Add(ctx, reason, 1)
 			continue
 		}
 		if r.reached.first.IsZero() {
@@ -75,15 +75,15 @@ func (r *Receiver) refuse(ctx context.Context, lines int, err error) {
 	if r.handedOver.Load() || r.settings.Keeping.Durable() {
 		return
 	}
-	r.losses.add(ctx, lostRefused, uint64(lines)) //nolint:gosec // not negative
+	r.losses.Add(ctx, lostRefused, uint64(lines)) //nolint:gosec // not negative
 	r.settings.Logger.Debug("the pipelines are shutting down and took no more lines", "lines", lines, "error", err)
 }
 
 // count tells of what the reader has counted since.
 func (r *Receiver) count(ctx context.Context) {
 	now := r.reader.Stats()
-	r.losses.add(ctx, lostDamaged, now.Damaged-r.counted.Damaged)
-	r.cut.add(ctx, cutLength, now.Cut-r.counted.Cut)
+	r.losses.Add(ctx, lostDamaged, now.Damaged-r.counted.Damaged)
+	r.cut.Add(ctx, cutLength, now.Cut-r.counted.Cut)
 	r.counted = now
 }
 

@@ -33,7 +33,7 @@ func (*Config) Declare() condition.Declarations {
 // tellGap counts entries that were removed before they were read, and makes the
 // record that tells of it. Its place is that of the position behind which they were.
 func (r *Receiver) tellGap(ctx context.Context, gap *journal.Gap, at journal.Cursor) pipeline.Record {
-	r.losses.add(ctx, lostRemoved, gap.Missing)
+	r.losses.Add(ctx, lostRemoved, gap.Missing)
 	e := journal.Entry{}
 	e.SeqnumID, e.BootID = at.SeqnumID, at.BootID
 	now, n := r.settings.Clock.Now(), r.names.of(&e)

@@ -27,9 +27,9 @@ type Receiver struct {
 	settings pipeline.Settings
 	config   *Config
 	next     pipeline.Consumer
-	losses   counts
-	skipped  counts
-	cut      counts
+	losses   pipeline.ReasonCounter
+	skipped  pipeline.ReasonCounter
+	cut      pipeline.ReasonCounter
 	id       string
 	source   string
 	tuning   tuning

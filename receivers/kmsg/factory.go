@@ -1,12 +1,6 @@
 package kmsg
 
 import (
-	"context"
-	"fmt"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-
 	"github.com/otelnpd/otelnpd/pipeline"
 	source "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
 )
@@ -35,12 +29,12 @@ func New(shared *source.Shared, settings pipeline.Settings, config *Config, next
 	for _, reason := range source.Reasons() {
 		reasons = append(reasons, reason.String())
 	}
-	losses, err := newCounts(settings, "otelnpd.receiver.lost_records",
+	losses, err := pipeline.NewReasonCounter(settings, "otelnpd.receiver.lost_records", "{record}",
 		"Records of a source that a receiver could not pass on.", append(reasons, lostRefused)...)
 	if err != nil {
 		return nil, err
 	}
-	skipped, err := newCounts(settings, "otelnpd.receiver.skipped_records",
+	skipped, err := pipeline.NewReasonCounter(settings, "otelnpd.receiver.skipped_records", "{record}",
 		"Records of a source that a receiver left out, as its configuration says.", skippedDelay, skippedLookback, skippedFilter)
 	if err != nil {
 		return nil, err
@@ -62,28 +56,3 @@ const (
 	skippedLookback = "lookback"
 	skippedFilter   = "filter"
 )
-
-// counts counts records by reason.
-type counts struct {
-	counter metric.Int64Counter
-	reasons map[string]metric.AddOption
-}
-
-// newCounts makes the counter of a receiver, at 0 for every reason.
-func newCounts(settings pipeline.Settings, name, description string, reasons ...string) (counts, error) {
-	counter, err := settings.Meter.Int64Counter(name, metric.WithUnit("{record}"), metric.WithDescription(description))
-	if err != nil {
-		return counts{}, fmt.Errorf("make the counter %s: %w", name, err)
-	}
-	c := counts{counter: counter, reasons: map[string]metric.AddOption{}}
-	for _, reason := range reasons {
-		c.reasons[reason] = metric.WithAttributeSet(attribute.NewSet(
-			attribute.String("receiver", settings.ID.String()), attribute.String("reason", reason)))
-		c.add(context.Background(), reason, 0)
-	}
-	return c, nil
-}
-
-func (c *counts) add(ctx context.Context, reason string, n uint64) {
-	c.counter.Add(ctx, int64(n), c.reasons[reason]) //nolint:gosec // counts of records
-}

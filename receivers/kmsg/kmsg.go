@@ -23,8 +23,8 @@ type Receiver struct {
 	settings pipeline.Settings
 	config   *Config
 	next     pipeline.Consumer
-	losses   counts
-	skipped  counts
+	losses   pipeline.ReasonCounter
+	skipped  pipeline.ReasonCounter
 	id       string
 	source   string
 	wanted   filter
@@ -135,7 +135,7 @@ func (r *Receiver) refuse(ctx context.Context, lines uint64, err error) {
 	if r.handedOver.Load() || r.settings.Keeping.Durable() {
 		return
 	}
-	r.losses.add(ctx, lostRefused, lines)
+	r.losses.Add(ctx, lostRefused, lines)
 	r.settings.Logger.Debug("the pipelines are shutting down and took no more lines", "lines", lines, "error", err)
 }
 
@@ -167,7 +167,7 @@ func (r *Receiver) lines(ctx context.Context, batch *source.Batch, to *position)
 	for i := range batch.Records {
 		line := &batch.Records[i]
 		if reason := r.skip(line, to); reason != "" {
-			r.skipped.add(ctx, reason, 1)
+			r.skipped.Add(ctx, reason, 1)
 			continue
 		}
 		count++

@@ -41,7 +41,7 @@ const lossInterval = time.Second
 func (r *Receiver) lose(ctx context.Context, batch *source.Batch, to *position) {
 	for reason, n := range batch.Lost {
 		if n > 0 {
-			r.losses.add(ctx, source.Reason(reason).String(), n)
+			r.losses.Add(ctx, source.Reason(reason).String(), n)
 			to.untold[reason] += n
 		}
 	}
