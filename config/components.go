@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -15,6 +16,8 @@ type section struct {
 	kind     string // receiver, processor or exporter
 	declared strictyaml.Map[strictyaml.Value]
 	defaults map[string]func() pipeline.Config // by type
+	signals  map[string]pipeline.Signals       // by type
+	lines    map[string]bool                   // by type: whether it sends lines as they are
 	configs  map[pipeline.ID]pipeline.Config
 	written  map[string]bool // by id, in the file
 	used     map[string]bool // by id, by a pipeline
@@ -45,10 +48,26 @@ type exclusive interface {
 	Exclusive() string
 }
 
+// claimer is a component's configuration that needs several things, of each of which there
+// is only one.
+type claimer interface {
+	// Claims names them (the metric cpu_load_1m), as they are where the node's metrics
+	// are named so.
+	Claims(naming pipeline.Naming) []string
+}
+
 // filed is a component's configuration of which a part is in other files.
 type filed interface {
 	// Files returns their paths.
 	Files() []string
+}
+
+// checked is a component's configuration that names files which are read when the
+// component runs.
+type checked interface {
+	// CheckFiles tells what is wrong with them now. Errors made by [pipeline.At] name
+	// the key.
+	CheckFiles() error
 }
 
 // placed is a component's configuration with paths that may be relative.
@@ -61,7 +80,7 @@ type placed interface {
 func sections(f *file, factories pipeline.Factories) []*section {
 	receivers := newSection(pipeline.KindReceiver, f.Receivers)
 	for name, factory := range factories.Receivers {
-		receivers.defaults[name] = factory.DefaultConfig
+		receivers.defaults[name], receivers.signals[name] = factory.DefaultConfig, factory.Signals
 	}
 	processors := newSection(pipeline.KindProcessor, f.Processors)
 	for name, factory := range factories.Processors {
@@ -69,7 +88,8 @@ func sections(f *file, factories pipeline.Factories) []*section {
 	}
 	exporters := newSection(pipeline.KindExporter, f.Exporters)
 	for name, factory := range factories.Exporters {
-		exporters.defaults[name] = factory.DefaultConfig
+		exporters.defaults[name], exporters.signals[name] = factory.DefaultConfig, factory.Signals
+		exporters.lines[name] = factory.SendsLines
 	}
 	return []*section{receivers, processors, exporters}
 }
@@ -78,6 +98,7 @@ func newSection(kind string, declared strictyaml.Map[strictyaml.Value]) *section
 	s := &section{
 		kind: kind, declared: declared, written: map[string]bool{}, used: map[string]bool{},
 		defaults: map[string]func() pipeline.Config{}, configs: map[pipeline.ID]pipeline.Config{},
+		signals: map[string]pipeline.Signals{}, lines: map[string]bool{},
 	}
 	for _, entry := range declared {
 		s.written[entry.Key] = true
@@ -144,6 +165,9 @@ func (p *parser) add(s *section, id pipeline.ID, path string, config pipeline.Co
 	if own, ok := config.(filed); ok {
 		p.config.Files = append(p.config.Files, own.Files()...)
 	}
+	if own, ok := config.(checked); ok && p.checkFiles {
+		p.checkNamed(path, own.CheckFiles())
+	}
 	if warns, ok := config.(warner); ok {
 		for _, fault := range faults(path, errors.Join(warns.Warnings()...)) {
 			p.warn(fault.path, "%s", fault.message)
@@ -151,15 +175,36 @@ func (p *parser) add(s *section, id pipeline.ID, path string, config pipeline.Co
 	}
 }
 
+// checkNamed tells what is wrong with files that a component names. That there is none
+// is not wrong: it may be where the agent will run.
+func (p *parser) checkNamed(path string, err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, fault := range faults(path, err) {
+			p.warn(fault.path, "%s: it must be there where the agent runs", fault.message)
+		}
+		return
+	}
+	p.check(path, err)
+}
+
 // claim reports a second component that needs what another has.
 func (p *parser) claim(path string, config pipeline.Config) {
-	own, ok := config.(exclusive)
-	if !ok || own.Exclusive() == "" {
-		return
+	var claims []string
+	if own, ok := config.(exclusive); ok && own.Exclusive() != "" {
+		claims = append(claims, own.Exclusive())
 	}
-	if first, taken := p.claims[own.Exclusive()]; taken {
-		p.fail(path, "needs %s, which %s has: only one can", own.Exclusive(), first)
-		return
+	if own, ok := config.(claimer); ok {
+		claims = append(claims, own.Claims(p.file.Service.Telemetry.Naming)...)
 	}
-	p.claims[own.Exclusive()] = path
+	var told []string // the components that were told of
+	for _, claim := range claims {
+		first, taken := p.claims[claim]
+		switch {
+		case !taken:
+			p.claims[claim] = path
+		case !slices.Contains(told, first):
+			told = append(told, first)
+			p.fail(path, "needs %s, which %s has: only one can", claim, first)
+		}
+	}
 }

@@ -37,6 +37,7 @@ func (p *parser) conditions() {
 	if len(p.errs) == 0 {
 		p.idleConditions(types)
 		p.unjudged()
+		p.rawLines()
 	}
 }
 
@@ -102,7 +103,8 @@ func (p *parser) uniqueRules() {
 }
 
 // receiversOf names the receivers whose lines reach what a component brings: the
-// component itself, or those of all pipelines that it is in.
+// component itself, or those of all pipelines that it is in. What runs checks alone
+// reads no lines.
 func (p *parser) receiversOf(d declarer) []string {
 	if d.section.kind == pipeline.KindReceiver {
 		return []string{d.id.String()}
@@ -113,12 +115,21 @@ func (p *parser) receiversOf(d declarer) []string {
 			continue
 		}
 		for _, id := range one.Receivers {
-			if name := id.String(); !slices.Contains(names, name) {
+			if name := id.String(); !slices.Contains(names, name) && !p.checksAlone(id) {
 				names = append(names, name)
 			}
 		}
 	}
 	return names
+}
+
+// checksAlone tells whether a receiver brings checks and no rules on lines.
+func (p *parser) checksAlone(receiver pipeline.ID) bool {
+	return slices.ContainsFunc(p.declarers, func(d declarer) bool {
+		ofLines := func(rule condition.DeclaredRule) bool { return !rule.Level }
+		return d.section.kind == pipeline.KindReceiver && d.id == receiver && len(d.Rules) > 0 &&
+			!slices.ContainsFunc(d.Rules, ofLines)
+	})
 }
 
 // ruleConditions reports rules that act on conditions nobody declares.

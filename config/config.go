@@ -62,6 +62,11 @@ func relativeTo(dir string) Option { return func(p *parser) { p.dir = dir } }
 // configurations of node-problem-detector, which allows them.
 func AllowReserved() Option { return func(p *parser) { p.allowReserved = true } }
 
+// CheckFiles also looks at the files that components read when they run, such as
+// certificates: a broken one is an error, a missing one a warning. An agent starts
+// without them, and tells that it is degraded.
+func CheckFiles() Option { return func(p *parser) { p.checkFiles = true } }
+
 func read(path string) (data []byte, err error) {
 	file, err := os.Open(path) //nolint:gosec // the path is the operator's own
 	if err != nil {
@@ -144,6 +149,8 @@ type parser struct {
 	dir string
 	// allowReserved takes reserved conditions.
 	allowReserved bool
+	// checkFiles looks at files that components read when they run.
+	checkFiles bool
 	// claims are what components claim for themselves, and the path of each.
 	claims map[string]string
 	config Config

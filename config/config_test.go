@@ -15,6 +15,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/config"
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/capability"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml/strictyamltest"
 )
@@ -63,6 +64,7 @@ func TestFullFile(t *testing.T) {
 				id("console"): &plainConfig{}, id("prometheus"): &endpointConfig{Endpoint: "0.0.0.0:9100"},
 			},
 			Pipelines: []pipeline.PipelineConfig{
+				{ID: id("metrics"), Exporters: ids("prometheus")},
 				{ID: id("logs/kernel"), Receivers: ids("kmsg", "journald/kernel"), Processors: ids("dedupe", "rules", "conditions"), Exporters: ids("console", "prometheus")},
 				{ID: id("logs"), Receivers: ids("kmsg"), Processors: ids("rules/raw"), Exporters: ids("console")},
 			},
@@ -84,10 +86,11 @@ func TestFullFile(t *testing.T) {
 		Service: config.Service{
 			Host: pipeline.Host{Root: "/host", Proc: "/host/proc", Sys: "/sys", Run: "/run"},
 			Node: "node-7", Socket: "none", StateDir: "/var/lib/node-7", ShutdownTimeout: 30 * time.Second,
-			Telemetry: config.Telemetry{Logs: config.Logs{Level: "debug", Format: config.FormatJSON}},
+			Capabilities: []capability.Name{"SYSLOG", "NET_ADMIN"},
+			Telemetry:    config.Telemetry{Logs: config.Logs{Level: "debug", Format: config.FormatJSON}, Naming: pipeline.NamingBoth},
 		},
 	}
-	require.EqualError(t, parsed.Warnings, `testdata/full.yaml:35:31: service.pipelines.logs.processors: `+
+	require.EqualError(t, parsed.Warnings, `testdata/full.yaml:36:31: service.pipelines.logs.processors: `+
 		`no processor of type conditions comes after the processor "rules/raw": its rules turn no condition and are not counted`)
 	parsed.Warnings = nil
 	require.Empty(t, cmp.Diff(want, parsed,
@@ -120,6 +123,18 @@ func TestPipelineWithoutProcessors(t *testing.T) {
 	parsed := parse(t, strings.Replace(minimal, "exporters: [", "processors: [], exporters: [", 1))
 	require.Empty(t, parsed.Graph.Processors)
 	require.Empty(t, parsed.Graph.Pipelines[0].Processors)
+}
+
+func TestMetricsPipeline(t *testing.T) {
+	const wiring = "exporters: {console: , prometheus: }\n" +
+		"service: {telemetry: {naming: both}, pipelines: {logs: {receivers: [kmsg], exporters: [console]}, metrics: {"
+	with := parse(t, "receivers: {kmsg: , stats: }\n"+wiring+"receivers: [stats], exporters: [prometheus]}}}\n")
+	require.Equal(t, pipeline.NamingBoth, with.Service.Telemetry.Naming)
+	require.Len(t, with.Graph.Pipelines[1].Receivers, 1)
+	require.Empty(t, with.Graph.Pipelines[1].Processors)
+
+	without := parse(t, "receivers: {kmsg: }\n"+wiring+"exporters: [prometheus]}}}\n")
+	require.Empty(t, without.Graph.Pipelines[1].Receivers)
 }
 
 func TestPipelinesShareDefaultProcessors(t *testing.T) {
@@ -223,7 +238,7 @@ func TestDefaultIsReadAsWritten(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, parsed.Warnings)
 	require.Equal(t, config.DefaultService(), parsed.Service)
-	require.Len(t, parsed.Graph.Receivers, 2)
+	require.Len(t, parsed.Graph.Receivers, 4)
 	require.Len(t, parsed.Graph.Processors, 3)
 	require.Len(t, parsed.Graph.Exporters, 3)
 

@@ -102,7 +102,8 @@ func (s *Service) keys() map[string]any {
 	return map[string]any{
 		"host": s.Host, "node": s.Node, "socket": s.Socket, "state_dir": s.StateDir,
 		"telemetry.logs.level": s.Telemetry.Logs.Level, "telemetry.logs.format": s.Telemetry.Logs.Format,
-		"shutdown_timeout": s.ShutdownTimeout,
+		"telemetry.naming": s.Telemetry.Naming,
+		"shutdown_timeout": s.ShutdownTimeout, "capabilities": s.Capabilities,
 	}
 }
 

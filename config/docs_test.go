@@ -15,7 +15,7 @@ import (
 	"github.com/otelnpd/otelnpd/processors/rules"
 )
 
-var fence = regexp.MustCompile("(?s)(<!-- [a-z]+ -->\n)?```(yaml|text)\n(.*?)```")
+var fence = regexp.MustCompile("(?s)(<!-- [a-z]+ -->\n)?```(yaml|text)(?: file=\\S+)?\n(.*?)```")
 
 // docFactories have the real rules, so that the documentation's are true.
 func docFactories() pipeline.Factories {

@@ -26,6 +26,7 @@ func factories() pipeline.Factories {
 		Receivers: map[string]pipeline.ReceiverFactory{
 			"kmsg":     receiver("kmsg", func() pipeline.Config { return &ringConfig{Lookback: time.Minute} }),
 			"journald": receiver("journald", func() pipeline.Config { return &ringConfig{} }),
+			"stats":    {Type: "stats", Signals: pipeline.Metrics, DefaultConfig: func() pipeline.Config { return &statsConfig{} }},
 		},
 		Processors: map[string]pipeline.ProcessorFactory{
 			"dedupe":     processor("dedupe", func() pipeline.Config { return &plainConfig{} }),
@@ -33,10 +34,27 @@ func factories() pipeline.Factories {
 			"conditions": processor("conditions", func() pipeline.Config { return &plainConfig{} }),
 		},
 		Exporters: map[string]pipeline.ExporterFactory{
-			"console":    exporter("console", func() pipeline.Config { return &plainConfig{} }),
-			"prometheus": exporter("prometheus", func() pipeline.Config { return &endpointConfig{Endpoint: "127.0.0.1:1"} }),
+			"console": exporter("console", func() pipeline.Config { return &plainConfig{} }),
+			"prometheus": {
+				Type: "prometheus", Signals: pipeline.Logs | pipeline.Metrics,
+				DefaultConfig: func() pipeline.Config { return &endpointConfig{Endpoint: "127.0.0.1:1"} },
+			},
 		},
 	}
+}
+
+// statsConfig needs the names of what it tells.
+type statsConfig struct {
+	Names []string `yaml:"names"` // of metrics
+}
+
+func (*statsConfig) Validate() error { return nil }
+
+func (c *statsConfig) Claims(naming pipeline.Naming) (claims []string) {
+	for _, name := range c.Names {
+		claims = append(claims, "the metric "+string(naming)+"/"+name)
+	}
+	return claims
 }
 
 type plainConfig struct{}
@@ -144,6 +162,9 @@ func (c *rulesConfig) Warnings() []error {
 func defaultFactories() pipeline.Factories {
 	f := factories()
 	f.Exporters["status"] = f.Exporters["prometheus"]
-	f.Receivers["pstore"] = pipeline.ReceiverFactory{Type: "pstore", DefaultConfig: func() pipeline.Config { return &plainConfig{} }}
+	for _, name := range []string{"pstore", "checks"} {
+		f.Receivers[name] = pipeline.ReceiverFactory{Type: name, DefaultConfig: func() pipeline.Config { return &plainConfig{} }}
+	}
+	f.Receivers["hoststats"] = f.Receivers["stats"]
 	return f
 }

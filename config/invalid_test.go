@@ -126,7 +126,7 @@ var invalid = map[string][]string{
 		`1:14: processors.rules: the condition Ready is reserved: it belongs to Kubernetes itself; choose another type`,
 	},
 	"pipeline_bad_id": {
-		`3:23: service.pipelines.logs/a/b: "logs/a/b" is no pipeline id: write logs or logs/NAME`,
+		`3:23: service.pipelines.logs/a/b: "logs/a/b" is no pipeline id: write logs, logs/NAME or metrics`,
 	},
 	"pipeline_empty": {
 		`3:5: service.pipelines.logs.receivers: the pipeline has no receiver: list at least one`,
@@ -136,7 +136,14 @@ var invalid = map[string][]string{
 		`3:72: service.pipelines.logs.exporters[1]: is empty: write a value or leave it out`,
 	},
 	"pipeline_metrics": {
-		`3:23: service.pipelines.metrics: metrics pipelines are not built into this version: only logs pipelines are`,
+		`6:27: service.pipelines.metrics.receivers[0]: the receiver "kmsg" has nothing to do with metrics: list it in service.pipelines.logs`,
+		`6:34: service.pipelines.metrics.processors: no records flow in the metrics pipeline: take the processors out`,
+		`6:68: service.pipelines.metrics.exporters[0]: the exporter "console" has nothing to do with metrics: list it in service.pipelines.logs`,
+		`7:24: service.pipelines.logs.receivers[0]: the receiver "stats" has nothing to do with logs: list it in service.pipelines.metrics`,
+		`8:5: service.pipelines.metrics/two: there is one metrics pipeline: write it as metrics; what each exporter gets, its include and exclude say`,
+	},
+	"pipeline_metrics_twice": {
+		`3:3: receivers.stats/2: needs the metric npd/b, which receivers.stats has: only one can`,
 	},
 	"pipeline_names_twice": {
 		`3:48: service.pipelines.logs.receivers[1]: "kmsg" is listed twice`,
@@ -155,7 +162,7 @@ var invalid = map[string][]string{
 	},
 	"pipeline_unknown_kind": {
 		`3:23: service.pipelines.log: there is no pipeline of type "log": did you mean "logs"?`,
-		`3:71: service.pipelines.traces: there is no pipeline of type "traces": write one of logs`,
+		`3:71: service.pipelines.traces: there is no pipeline of type "traces": write one of logs, metrics`,
 	},
 	"pipeline_without_exporters": {
 		`2:49: service.pipelines.logs.exporters: the pipeline has no exporter: list at least one`,
@@ -219,6 +226,9 @@ var invalid = map[string][]string{
 	},
 	"service_relative_state_dir": {
 		`5:3: service.state_dir: "state" is no absolute path: write one like /var/lib/otelnpd, or none`,
+	},
+	"service_capability_unknown": {
+		`6:24: service.capabilities[1]: "CAP_SYSLOG" is no capability: write one of capabilities(7) without CAP_, for example SYSLOG`,
 	},
 	"service_shutdown_timeout_too_long": {
 		`5:3: service.shutdown_timeout: 10m0s is out of bounds: write a duration from 1s to 5m`,

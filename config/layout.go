@@ -26,7 +26,7 @@ func LayoutOf(f pipeline.Factories) Layout {
 		Components: map[string]map[string]func() pipeline.Config{},
 		Names: map[string]string{
 			"conditions":        condition.TypePattern,
-			"service.pipelines": pipeline.IDPattern(pipelineLogs),
+			"service.pipelines": pipelinePattern,
 		},
 	}
 	for _, s := range sections(&shape, f) {

@@ -11,24 +11,25 @@ import (
 
 // pipelineSection is one pipeline as it stands in the file.
 type pipelineSection struct {
-	// Receivers are the ids of the receivers to read from; at least one.
+	// Receivers are the ids of the receivers to read from; at least one, but that the
+	// metrics pipeline may have none: then there are the metrics of problems and of the
+	// agent itself.
 	Receivers []string `yaml:"receivers"`
 	// Processors are the ids of the processors to pass, in this order; left out:
-	// dedupe, rules, conditions; []: none.
+	// dedupe, rules, conditions, or conditions alone where the receivers run checks
+	// only and the file has no rules; []: none. The metrics pipeline has none.
 	Processors []string `yaml:"processors"`
 	// Exporters are the ids of the exporters to tell; at least one.
 	Exporters []string `yaml:"exporters"`
 }
 
-// The kinds of pipelines.
-const (
-	pipelineLogs    = "logs"
-	pipelineMetrics = "metrics"
-)
+// pipelinePattern is the regular expression of the ids of pipelines: there may be
+// several of logs, and one of metrics.
+var pipelinePattern = pipeline.IDPattern(pipeline.PipelineLogs) + "|^" + pipeline.PipelineMetrics + "$"
 
 // defaultProcessors are those of a pipeline that lists none. They need not be
 // declared to be listed: each then has its type's default configuration.
-var defaultProcessors = []string{"dedupe", "rules", judge}
+var defaultProcessors = []string{"dedupe", match, judge}
 
 // judge is the type of the processors behind which matches and verdicts become
 // conditions and counts.
@@ -52,25 +53,78 @@ func (p *parser) pipelines() {
 }
 
 func (p *parser) pipeline(entry strictyaml.Entry[pipelineSection]) {
+	wired := pipeline.PipelineConfig{ID: p.pipelineID(entry)}
+	receivers, exporters := p.sections[0], p.sections[2]
+	if wired.ID.Type == pipeline.PipelineMetrics {
+		wired.Receivers = p.members(entry.Path, receivers, entry.Value.Receivers)
+	} else {
+		wired.Receivers = p.atLeastOne(entry.Path, receivers, entry.Value.Receivers)
+	}
+	wired.Exporters = p.atLeastOne(entry.Path, exporters, entry.Value.Exporters)
+	p.signals(entry.Path, wired.ID, receivers, entry.Value.Receivers)
+	p.signals(entry.Path, wired.ID, exporters, entry.Value.Exporters)
+	wired.Processors = p.processors(entry, &wired)
+	p.config.Graph.Pipelines = append(p.config.Graph.Pipelines, wired)
+}
+
+func (p *parser) pipelineID(entry strictyaml.Entry[pipelineSection]) pipeline.ID {
+	known := []string{pipeline.PipelineLogs, pipeline.PipelineMetrics}
 	id, err := pipeline.ParseID(entry.Key)
 	switch {
 	case err != nil:
-		p.fail(entry.Path, "%q is no pipeline id: write logs or logs/NAME", entry.Key)
-	case id.Type == pipelineMetrics:
-		p.fail(entry.Path, "metrics pipelines are not built into this version: only logs pipelines are")
-	case id.Type != pipelineLogs:
-		p.fail(entry.Path, "there is no pipeline of type %q: %s", id.Type, strictyaml.Suggest(id.Type, []string{pipelineLogs}))
+		p.fail(entry.Path, "%q is no pipeline id: write logs, logs/NAME or metrics", entry.Key)
+	case !slices.Contains(known, id.Type):
+		p.fail(entry.Path, "there is no pipeline of type %q: %s", id.Type, strictyaml.Suggest(id.Type, known))
+	case id.Type == pipeline.PipelineMetrics && id.Name != "":
+		p.fail(entry.Path, "there is one metrics pipeline: write it as metrics; what each exporter gets, its include and exclude say")
 	}
-	receivers, processors, exporters := p.sections[0], p.sections[1], p.sections[2]
-	wired := pipeline.PipelineConfig{ID: id}
-	wired.Receivers = p.atLeastOne(entry.Path, receivers, entry.Value.Receivers)
-	wired.Exporters = p.atLeastOne(entry.Path, exporters, entry.Value.Exporters)
+	return id
+}
+
+// processors are those that records pass.
+func (p *parser) processors(entry strictyaml.Entry[pipelineSection], wired *pipeline.PipelineConfig) []pipeline.ID {
 	names := entry.Value.Processors
-	if names == nil {
-		names = defaultProcessors
+	switch {
+	case wired.ID.Type == pipeline.PipelineMetrics && len(names) > 0:
+		p.fail(entry.Path+".processors", "no records flow in the metrics pipeline: take the processors out")
+		return nil
+	case wired.ID.Type == pipeline.PipelineMetrics:
+		return nil
+	case names == nil:
+		names = p.processorsFor(wired.Receivers)
 	}
-	wired.Processors = p.members(entry.Path, processors, names)
-	p.config.Graph.Pipelines = append(p.config.Graph.Pipelines, wired)
+	return p.members(entry.Path, p.sections[1], names)
+}
+
+// signals reports components that do not belong into pipelines of a type.
+func (p *parser) signals(path string, in pipeline.ID, s *section, names []string) {
+	other := pipeline.PipelineMetrics
+	if in.Type == other {
+		other = pipeline.PipelineLogs
+	}
+	for i, name := range names {
+		id, _ := pipeline.ParseID(name) // a bad id is reported where it is declared
+		if s.defaults[id.Type] == nil || s.signals[id.Type].Has(in.Type) || !s.signals[id.Type].Has(other) {
+			continue
+		}
+		p.fail(path+"."+s.key()+"["+strconv.Itoa(i)+"]", "the %s %q has nothing to do with %s: list it in service.pipelines.%s", s.kind, name, in.Type, other)
+	}
+}
+
+// processorsFor are the processors of a pipeline that lists none. Verdicts of checks
+// pass dedupe and rules by: where nothing else comes and the file has no rules, they
+// need none. What a receiver with an error would bring is not known: for it alone no
+// rules are asked.
+func (p *parser) processorsFor(receivers []pipeline.ID) []string {
+	wrong := func(id pipeline.ID) bool { return p.sections[0].configs[id] == nil }
+	ofLines := func(id pipeline.ID) bool { return !wrong(id) && !p.checksAlone(id) }
+	switch {
+	case p.sections[1].written[match] || slices.ContainsFunc(receivers, ofLines):
+		return defaultProcessors
+	case slices.ContainsFunc(receivers, wrong):
+		return slices.DeleteFunc(slices.Clone(defaultProcessors), func(name string) bool { return name == match })
+	}
+	return []string{judge}
 }
 
 func (p *parser) atLeastOne(path string, s *section, names []string) []pipeline.ID {
@@ -169,9 +223,20 @@ func (p *parser) unjudged() {
 			report(pipeline.KindProcessor, id)
 		}
 		for _, id := range wired.Receivers {
-			report(pipeline.KindReceiver, id)
+			// As it is by a pipeline beside one for raw lines.
+			if !p.isJudged(id) && !p.isRaw(id) {
+				report(pipeline.KindReceiver, id)
+			}
 		}
 	}
+}
+
+// isJudged tells whether any pipeline of a receiver has conditions.
+func (p *parser) isJudged(receiver pipeline.ID) bool {
+	return slices.ContainsFunc(p.config.Graph.Pipelines, func(wired pipeline.PipelineConfig) bool {
+		return slices.Contains(wired.Receivers, receiver) &&
+			slices.ContainsFunc(wired.Processors, func(id pipeline.ID) bool { return id.Type == judge })
+	})
 }
 
 // unused reports the components that no pipeline names.

@@ -57,6 +57,7 @@ var notOfShape = map[string]string{
 	"rule_id_twice_in_components":        "what two rules have",
 	"rule_invalid":                       "a key is missing",
 	"rule_reserved_condition":            "what refers to what",
+	"pipeline_metrics_twice":             "what only one can have",
 	"rule_unknown_condition":             "what refers to what",
 	"rule_without_any_condition":         "what refers to what",
 	"service_bad_node":                   "what the text of a name may be",

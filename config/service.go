@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/capability"
 )
 
 // Service is how the agent itself runs: section service, without pipelines.
@@ -27,6 +29,11 @@ type Service struct {
 	// made where permitted; `none`: in memory alone. OTELNPD_STATE_DIR of the
 	// environment goes before it, and the flag --state-dir before both.
 	StateDir string `yaml:"state_dir"`
+	// Capabilities are the rights of root that the agent keeps (`[SYSLOG]` for
+	// /dev/kmsg; an empty list: none). At its start it gives up all others for good, for
+	// itself and for what it starts: a plugin that runs as another user needs SETUID,
+	// SETGID and KILL. Left out: it keeps what it was started with.
+	Capabilities []capability.Name `yaml:"capabilities"`
 	// Telemetry is what the agent tells of itself.
 	Telemetry Telemetry `yaml:"telemetry"`
 	// ShutdownTimeout is how long the agent may take to pass on what it has accepted
@@ -38,6 +45,10 @@ type Service struct {
 type Telemetry struct {
 	// Logs are the agent's own log.
 	Logs Logs `yaml:"logs"`
+	// Naming is by whose names the node's metrics are made: semconv (OpenTelemetry's
+	// semantic conventions: system.cpu.time), npd (node-problem-detector's:
+	// cpu/usage_time) or both. It cannot change while the agent runs.
+	Naming pipeline.Naming `yaml:"naming"`
 }
 
 // Logs are the agent's own log, on standard error.
@@ -100,7 +111,7 @@ func DefaultService() Service {
 		Host:   pipeline.DefaultHost(),
 		Socket: defaultSocket, StateDir: DefaultStateDir,
 		Telemetry: Telemetry{
-			Logs: Logs{Level: "info", Format: FormatAuto},
+			Logs: Logs{Level: "info", Format: FormatAuto}, Naming: pipeline.NamingSemConv,
 		},
 		ShutdownTimeout: defaultShutdownTimeout,
 	}
@@ -120,6 +131,10 @@ func (s *Service) Validate() error {
 		pipeline.At("state_dir", ValidateStateDir(s.StateDir)),
 		pipeline.At("telemetry.logs.level", pipeline.CheckWord(s.Telemetry.Logs.Level)),
 		pipeline.At("telemetry.logs.format", pipeline.CheckWord(s.Telemetry.Logs.Format)),
+		pipeline.At("telemetry.naming", pipeline.CheckWord(s.Telemetry.Naming)),
+	}
+	for i, name := range s.Capabilities {
+		errs = append(errs, pipeline.At(fmt.Sprintf("capabilities[%d]", i), validateCapability(name)))
 	}
 	if s.Node != "" && !nodePattern.MatchString(s.Node) {
 		errs = append(errs, pipeline.At("node", fmt.Errorf(
@@ -129,6 +144,13 @@ func (s *Service) Validate() error {
 		errs = append(errs, pipeline.At("shutdown_timeout", fmt.Errorf("%s is out of bounds: write a duration from 1s to 5m", s.ShutdownTimeout)))
 	}
 	return errors.Join(errs...)
+}
+
+func validateCapability(name capability.Name) error {
+	if slices.Contains(name.Words(), string(name)) {
+		return nil
+	}
+	return fmt.Errorf("%q is no capability: write one of capabilities(7) without CAP_, for example SYSLOG", name)
 }
 
 func validateSocket(path string) error {

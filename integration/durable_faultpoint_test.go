@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +16,11 @@ import (
 // often each is reached before it does.
 var faultPoints = []string{
 	"state.create", "state.write", "state.fsync", "state.rename", "state.directory",
-	"kubernetes.event.accepted", "kubernetes.patch.accepted", "console.written",
+	"kubernetes.event.accepted", "kubernetes.patch.accepted", "console.written", otlpAccepted,
 }
+
+// otlpAccepted is reached when a Collector has taken records.
+const otlpAccepted = "otlp.accepted"
 
 // faultPointRepeats are the times of reaching a point at which it kills.
 const faultPointRepeats = 3
@@ -43,6 +47,9 @@ func (s kubernetesTests) faultPoints(t *testing.T) {
 func (s kubernetesTests) dieAt(t *testing.T, faulty, plan string) {
 	t.Helper()
 	l := s.livesOnNode(t, "heartbeat_period: 1s")
+	if strings.HasPrefix(plan, otlpAccepted) {
+		l.tellCollector(t)
+	}
 	l.slack = time.Millisecond // it may die before there is a state
 	a := l.live(t, faulty, "OTELNPD_FAULTPOINT="+plan)
 	_, err := l.begin()
@@ -62,7 +69,9 @@ func (s kubernetesTests) dieAt(t *testing.T, faulty, plan string) {
 	}
 	require.True(t, a.Killed(), "it has ended by itself: %s", a.Log())
 	require.NoError(t, l.writeProblem("while nobody looks"))
-	l.live(t, binary)
+	last := l.live(t, binary)
+	last.WaitReady(t, last.Ready()) // a busy machine takes its time until the start is over
+	l.forgotten = time.Now()
 	l.settle(t)
 	l.requireProof(t)
 	t.Log(l.summary(t))

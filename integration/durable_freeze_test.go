@@ -20,15 +20,16 @@ import (
 
 // What agents have left, by the schema of their states, and the rules that they had.
 const (
-	frozenState   = "../pipeline/state/testdata/agent-schema-1.json"
-	frozenWaiting = "../pipeline/state/testdata/agent-schema-1-waiting.json"
-	frozenPack    = "../pipeline/state/testdata/agent-schema-1.yaml"
-	// frozenNode is the node that they are of, frozenRules begins the ids of the rules
-	// and frozenTag their lines.
-	frozenNode, frozenRules, frozenTag = "node-schema-1", "agent-schema-1/", "schema1"
+	// frozenSchema is the newest schema.
+	frozenSchema = 2
+	frozenDir    = "../pipeline/state/testdata/"
 	// frozenEvents are budgets that a few lines use up.
 	frozenEvents = "events: {per_reason: {burst: 3, per_minute: 1}, total: {burst: 20, per_minute: 6}}"
 )
+
+// frozenName is the name of what an agent of a schema has left, without its extension,
+// and begins the ids of its rules.
+func frozenName(schema int) string { return fmt.Sprintf("agent-schema-%d", schema) }
 
 // TestFreezeState makes the frozen states of a new schema: OTELNPD_FREEZE=1 lets an
 // agent live until it keeps something of every kind, kills it, and takes its state
@@ -40,27 +41,27 @@ func TestFreezeState(t *testing.T) {
 	}
 	s := kubernetesTests{k: servers.StartKubernetes(t), log: kernellog.Open(t)}
 	l := s.livesOnNode(t, "heartbeat_period: 1s")
-	l.ofFrozenState(t)
+	l.ofFrozenState(t, frozenSchema)
 	l.startUnread(t)
 	l.fill(t)
-	l.leave(t, frozenState)
+	l.leave(t, frozenDir+frozenName(frozenSchema)+".json")
 	l.proxy.Set(faultproxy.Failing(503))
 	l.startUnread(t)
 	l.fillWaiting(t)
-	l.leave(t, frozenWaiting)
+	l.leave(t, frozenDir+frozenName(frozenSchema)+"-waiting.json")
 }
 
 // ofFrozenState gives the lives the node and the rules that the frozen states are of.
-func (l *lives) ofFrozenState(t testing.TB) {
+func (l *lives) ofFrozenState(t testing.TB, schema int) {
 	t.Helper()
-	pack, err := filepath.Abs(frozenPack)
+	pack, err := filepath.Abs(frozenDir + frozenName(schema) + ".yaml")
 	require.NoError(t, err)
-	l.tag = frozenTag
+	l.tag = fmt.Sprintf("schema%d", schema)
 	l.settings.Packs, l.settings.Rules, l.settings.Conditions = "'"+pack+"'", "", ""
-	l.settings.Node, l.settings.Lookback = frozenNode, "0s"
+	l.settings.Node, l.settings.Lookback = fmt.Sprintf("node-schema-%d", schema), "0s"
 	l.settings.Kubernetes = agent.KubernetesKeys(l.kubeconfig(servers.Detector).Write(t), "heartbeat_period: 1s", frozenEvents)
-	l.watch = l.k.WatchNode(t, frozenNode)
-	l.k.CreateNode(t, servers.Node{Name: frozenNode, BootID: l.boot, Conditions: []servers.NodeCondition{ready()}})
+	l.watch = l.k.WatchNode(t, l.settings.Node)
+	l.k.CreateNode(t, servers.Node{Name: l.settings.Node, BootID: l.boot, Conditions: []servers.NodeCondition{ready()}})
 }
 
 // startUnread starts an agent whose standard output nobody reads: what does not fit
@@ -84,7 +85,7 @@ func (l *lives) startUnread(t *testing.T) {
 func (l *lives) says(t testing.TB, lines ...string) {
 	t.Helper()
 	for _, line := range lines {
-		require.NoError(t, l.write(frozenTag+" "+line))
+		require.NoError(t, l.write(l.tag+" "+line))
 	}
 }
 
@@ -105,22 +106,22 @@ func (l *lives) fill(t testing.TB) {
 	l.waitEvents(t, "Problem", 2)
 	l.waitKept(t, `"patched":{"type":"CPUStuck","status":"True"`, `"patched":{"type":"KernelDeadlock","status":"True"`)
 	l.command(t, "conditions", "clear", "CPUStuck", "--socket", l.settings.Socket)
-	l.command(t, "rules", "silence", frozenRules+"noisy", "--for", "744h", "--socket", l.settings.Socket)
+	l.command(t, "rules", "silence", frozenName(frozenSchema)+"/noisy", "--for", "744h", "--socket", l.settings.Socket)
 	l.proxy.Set(faultproxy.Failing(503))
 	l.says(t, "noisy fan", "disk sdc slow", "disk sdc slow", "disk sdd slow", "disk sdd slow", "disk sdd slow", "flaky", "flaky", "hung kubelet")
 	for i := range 6 {
 		l.says(t, fmt.Sprintf("problem number %d", i))
 	}
 	l.says(t, "stuck cpu2")
-	l.waitKept(t, `cpu2 is stuck`, `"pending":1`, `"rule":"`+frozenRules+`flaky"`, `"exporter console"`)
+	l.waitKept(t, `cpu2 is stuck`, `"pending":1`, `"rule":"`+frozenName(frozenSchema)+`/flaky"`, `"exporter console"`)
 }
 
 // fillWaiting makes the agent wait for its Node with all that it has seen since.
 func (l *lives) fillWaiting(t testing.TB) {
 	t.Helper()
 	l.says(t, "hung containerd", "disk sda up", "disk sde down", "problem three", "flaky")
-	l.command(t, "rules", "silence", frozenRules+"hot", "--for", "744h", "--socket", l.settings.Socket)
-	l.command(t, "rules", "unsilence", frozenRules+"noisy", "--socket", l.settings.Socket)
+	l.command(t, "rules", "silence", frozenName(frozenSchema)+"/hot", "--for", "744h", "--socket", l.settings.Socket)
+	l.command(t, "rules", "unsilence", frozenName(frozenSchema)+"/noisy", "--socket", l.settings.Socket)
 	l.command(t, "conditions", "clear", "CPUStuck", "--socket", l.settings.Socket)
 	l.waitKept(t, `"journal"`, "task containerd is hung", `"operator_clear"`, `"unsilence"`)
 }

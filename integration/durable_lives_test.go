@@ -14,6 +14,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/integration/agent"
 	"github.com/otelnpd/otelnpd/integration/kernellog"
+	"github.com/otelnpd/otelnpd/integration/servers"
 )
 
 // lives are a rig whose agent lives several times, on one state directory, and what
@@ -26,6 +27,11 @@ type lives struct {
 	// slack is by how much the times of a line may differ: those of a life that has
 	// left no state are measured anew.
 	slack time.Duration
+	// forgotten is when a life had begun that may have known nothing of those before:
+	// what it reads again is so since its own start at the earliest.
+	forgotten time.Time
+	// collector is told too; nil: there is none.
+	collector *servers.Collector
 
 	mu       sync.Mutex // over what follows, and over the configuration
 	all      []*agent.Agent

@@ -55,6 +55,7 @@ func (l *lives) requireProof(t testing.TB) {
 	t.Helper()
 	want := l.expected(t)
 	l.requireConsole(t, want)
+	l.requireCollector(t, want)
 	times := l.requireActivations(t, want)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -141,11 +142,12 @@ func (l *lives) requireCuts(t testing.TB) {
 // 0 is the health before all, 2n+1 the n-th episode, 2n+2 the health after it. -1:
 // nowhere. An episode's time is the whole second of its first line; where the
 // kernel's stamp of that, as the agent reads it, is in the future, it is the second in
-// which the agent read it.
+// which the agent read it; where the agent before died without a state, it may be that
+// in which the next one began.
 func (l *lives) stage(status string, since time.Time, times []time.Time) int {
 	for n, e := range l.episodes {
 		switch {
-		case status == "True" && !since.Before(e.written.Truncate(time.Second)) && !since.After(times[n]):
+		case status == "True" && !since.Before(e.written.Truncate(time.Second)) && (!since.After(times[n]) || !since.After(l.forgotten)):
 			return 2*n + 1
 		case status == "False" && n == 0 && since.Before(times[0]):
 			return 0

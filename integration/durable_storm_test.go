@@ -31,6 +31,7 @@ func TestDurable(t *testing.T) {
 		t.Run("reloads leave nothing behind", s.flat)
 		t.Run("a state of an older schema", s.upgrade)
 		t.Run("a state of a newer schema", s.downgrade)
+		t.Run("back to an older version and on again", s.rollback)
 	})
 }
 
@@ -68,6 +69,7 @@ func stormSeed(t *testing.T) uint64 {
 func (s kubernetesTests) storm(t *testing.T) {
 	st := &storm{lives: s.livesOnNode(t, "heartbeat_period: 1s"), seed: stormSeed(t)}
 	t.Logf("OTELNPD_STORM_SEED=%d", st.seed)
+	st.tellCollector(t)
 	begun := time.Now()
 	a := st.live(t, binary)
 	st.waitState(t)
@@ -215,15 +217,18 @@ func (st *storm) clearEpisode(ctx context.Context, random *rand.Rand) bool {
 // the exporters are made anew. It is taken on by the change itself, by SIGHUP or by
 // the operator.
 func (st *storm) reload(ctx context.Context, random *rand.Rand) error {
-	rules, kubernetes := st.settings.Rules, st.settings.Kubernetes
+	rules, kubernetes, otlp := st.settings.Rules, st.settings.Kubernetes, st.settings.OTLP
 	for i := 1; between(ctx, random, 100*time.Millisecond, 800*time.Millisecond); i++ {
 		st.lives.mu.Lock()
-		st.settings.Rules, st.settings.Kubernetes = rules, kubernetes
+		st.settings.Rules, st.settings.Kubernetes, st.settings.OTLP = rules, kubernetes, otlp
 		if random.IntN(2) == 0 {
 			st.settings.Rules = strings.Replace(rules, "rules: [", fmt.Sprintf("rules: [{id: other%d, pattern: '^%s other', reason: Other},", i, st.tag), 1)
 		}
 		if random.IntN(2) == 0 {
 			st.settings.Kubernetes = strings.Replace(kubernetes, "heartbeat_period: 1s", "heartbeat_period: 2s", 1)
+		}
+		if random.IntN(2) == 0 {
+			st.settings.OTLP = strings.Replace(otlp, "{", "{probe_interval: 1s, ", 1)
 		}
 		err := st.settings.Save(st.settings.Config)
 		st.lives.mu.Unlock()

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,13 +41,14 @@ type frozenType struct {
 // silence goes on; what the console had not taken comes first.
 func (s kubernetesTests) upgrade(t *testing.T) {
 	t.Parallel()
-	content, err := os.ReadFile(frozenState)
+	const older = frozenSchema - 1
+	content, err := os.ReadFile(frozenDir + frozenName(older) + ".json")
 	require.NoError(t, err)
 	var frozen frozenFile
 	require.NoError(t, json.Unmarshal(content, &frozen))
-	require.Equal(t, 1, frozen.Schema)
+	require.Equal(t, older, frozen.Schema)
 	l := s.livesOnNode(t, "heartbeat_period: 1s")
-	l.ofFrozenState(t)
+	l.ofFrozenState(t, older)
 	require.NoError(t, os.MkdirAll(l.settings.StateDir, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(l.settings.StateDir, "state.json"), content, 0o600))
 	a := l.live(t, binary)
@@ -54,7 +56,7 @@ func (s kubernetesTests) upgrade(t *testing.T) {
 	require.Contains(t, a.Log(), "the agent goes on from what was kept")
 	l.requireFrozen(t, &frozen)
 	rules := agent.Run(t, binary, "", "rules", "list", "--output", "json", "--socket", l.settings.Socket)
-	require.Regexp(t, `"id": "`+frozenRules+`noisy",[^}]*"silenced_until"`, rules.Stdout)
+	require.Regexp(t, `"id": "`+frozenName(older)+`/noisy",[^}]*"silenced_until"`, rules.Stdout)
 	kept := frozen.Payload.Sections.Console.Records
 	require.NotEmpty(t, kept)
 	for i, event := range a.Console.Events(t, func(agent.Event) bool { return true })[:len(kept)] {
@@ -96,7 +98,8 @@ func (s kubernetesTests) downgrade(t *testing.T) {
 	path := filepath.Join(l.settings.StateDir, "state.json")
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
-	newer := bytes.Replace(content, []byte(`{"otelnpd_state":1,`), []byte(`{"otelnpd_state":2,`), 1)
+	prefix := func(schema int) []byte { return fmt.Appendf(nil, `{"otelnpd_state":%d,`, schema) }
+	newer := bytes.Replace(content, prefix(frozenSchema), prefix(frozenSchema+1), 1)
 	require.NotEqual(t, content, newer)
 	require.NoError(t, os.WriteFile(path, newer, 0o600))
 	a = l.live(t, binary)
@@ -104,7 +107,7 @@ func (s kubernetesTests) downgrade(t *testing.T) {
 	l.waitHeartbeats(t, 2)
 	require.Contains(t, a.Log(), `"level":"WARN","msg":"the state cannot be read; it is set aside"`)
 	require.Equal(t, 1, int(a.Sum(t, "otelnpd_state_set_aside_total", map[string]string{"reason": "newer"})))
-	aside, err := filepath.Glob(path + ".schema-2-*")
+	aside, err := filepath.Glob(path + fmt.Sprintf(".schema-%d-*", frozenSchema+1))
 	require.NoError(t, err)
 	require.Len(t, aside, 1)
 	kept, err := os.ReadFile(aside[0])

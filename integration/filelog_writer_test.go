@@ -96,7 +96,7 @@ func (w *fileWriter) write(count int) error {
 		w.lines++
 		at := text.Len()
 		if w.lines%markEvery == 0 {
-			fmt.Fprintf(&text, "%s node-1 app: a line that is marked, MARK %d\n", stamp, w.lines)
+			fmt.Fprintf(&text, "%s node-1 app: a line that is marked, MARK %d;\n", stamp, w.lines)
 		} else {
 			fmt.Fprintf(&text, "%s node-1 app: line %d is one of many ordinary ones\n", stamp, w.lines)
 		}

@@ -3,9 +3,7 @@ package integration
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -45,9 +43,9 @@ func (r *journalRig) expected(t *testing.T) expected {
 	t.Helper()
 	want := expected{problems: map[string]string{}, counts: map[string]int{}, names: map[string]string{}}
 	first := map[string]uint64{}
-	machine := machineID(t)
+	boot := bootID(t)
 	for place, what := range r.found {
-		uid := agent.JournalProblemUID(r.settings.Node, machine, place.series, place.sequence, "problem")
+		uid := agent.JournalProblemUID(r.settings.Node, boot, place.series, place.sequence, "problem")
 		want.problems[uid] = what
 		want.counts[what]++
 		if first[what] == 0 || place.sequence < first[what] {
@@ -56,13 +54,6 @@ func (r *journalRig) expected(t *testing.T) expected {
 	}
 	require.Len(t, want.problems, r.written)
 	return want
-}
-
-func machineID(t *testing.T) string {
-	t.Helper()
-	content, err := os.ReadFile("/etc/machine-id")
-	require.NoError(t, err)
-	return strings.TrimSpace(string(content))
 }
 
 // gap are entries of any identifier of which the agent has told that they were removed
@@ -79,9 +70,9 @@ func (r *journalRig) requireGapsTold(t *testing.T) {
 		require.Equal(t, "problem "+want.problems[uid], e.Message)
 	}
 	var read, missing []uint64
-	machine := machineID(t)
+	boot := bootID(t)
 	for place := range r.found {
-		if _, there := told[agent.JournalProblemUID(r.settings.Node, machine, place.series, place.sequence, "problem")]; there {
+		if _, there := told[agent.JournalProblemUID(r.settings.Node, boot, place.series, place.sequence, "problem")]; there {
 			read = append(read, place.sequence)
 		} else {
 			missing = append(missing, place.sequence)
@@ -97,35 +88,47 @@ func (r *journalRig) requireGapsTold(t *testing.T) {
 	t.Logf("of %d watched entries %d lives have told %d; %d were in the %d gaps that were told", len(want.problems), len(r.all), len(read), len(missing), len(gaps))
 }
 
-// gaps are those that were told. They are told under the number of the watched entry
-// that was read last: a gap begins behind that, before the next watched one. One whose
-// length is unknown, because nothing was behind it yet, ends before the next that was read.
+// gaps are those that were told. One whose length is unknown, because nothing was left,
+// ends before the next that was read.
 func (r *journalRig) gaps(t *testing.T, read []uint64) (gaps []gap) {
 	t.Helper()
-	var watched []uint64
-	behind, boot := map[string]int{}, bootID(t)
-	for place := range maps.Keys(r.found) {
-		watched = append(watched, place.sequence)
-	}
-	slices.Sort(watched)
-	for place := range maps.Keys(r.found) {
-		at, _ := slices.BinarySearch(watched, place.sequence)
-		behind[agent.JournalProblemUID(r.settings.Node, boot, place.series, place.sequence, "otelnpd/journal-entries-lost")] = at
-	}
 	for _, e := range r.told(t, agent.Problem("JournalEntriesLost", "")) {
-		at, there := behind[e.UID]
-		require.True(t, there, "the gap is behind no watched entry: %+v", e)
-		g := gap{first: watched[at] + 1}
 		if e.Message == "an unknown number of journal entries was removed before it was read" {
+			g := gap{first: r.firstLost(t, e, 0)}
 			next, _ := slices.BinarySearch(read, g.first)
 			g.last = read[min(next, len(read)-1)] - 1
-		} else {
-			var count uint64
-			_, err := fmt.Sscanf(e.Message, "up to %d journal entries", &count)
-			require.NoError(t, err, e.Message)
-			g.last = watched[min(at+1, len(watched)-1)] - 1 + count
+			gaps = append(gaps, g)
+			continue
 		}
-		gaps = append(gaps, g)
+		var count uint64
+		_, err := fmt.Sscanf(e.Message, "up to %d journal entries", &count)
+		require.NoError(t, err, e.Message)
+		first := r.firstLost(t, e, count)
+		gaps = append(gaps, gap{first: first, last: first + count - 1})
 	}
 	return gaps
+}
+
+// firstLost finds the numbers that a loss of so many was told under; 0: nobody knew how
+// many.
+func (r *journalRig) firstLost(t *testing.T, e agent.Event, count uint64) uint64 {
+	t.Helper()
+	series, newest := map[string]bool{}, uint64(0)
+	for place := range maps.Keys(r.found) {
+		series[place.series] = true
+		newest = max(newest, place.sequence)
+	}
+	for id := range maps.Keys(series) {
+		for first := uint64(1); first <= newest; first++ {
+			last := uint64(0)
+			if count > 0 {
+				last = first + count - 1
+			}
+			if agent.JournalLossUID(r.settings.Node, id, first, last) == e.UID {
+				return first
+			}
+		}
+	}
+	require.FailNow(t, "the loss is of no numbers", "%+v", e)
+	return 0
 }

@@ -61,27 +61,3 @@ func (s kubernetesTests) noRights(t *testing.T) {
 	r.settings.Kubernetes = agent.KubernetesKeys(r.kubeconfig(servers.Nobody).Write(t), waitShort)
 	r.degradedUntil(t, "system:node-problem-detector", func() { s.k.Bind(t, servers.Nobody) })
 }
-
-// What the agent has made of the Node goes with it, and nothing else.
-func (s kubernetesTests) uninstall(t *testing.T) {
-	t.Parallel()
-	r := s.rigOnNode(t)
-	a := r.start(t)
-	r.hang(t, "docker")
-	r.waitCondition(t, "True", dockerHung)
-	r.k.PatchCondition(t, r.settings.Node, servers.NodeCondition{Type: "Foreign", Status: "True", Reason: "Other", Message: "of somebody else"})
-	a.Signal(t, os.Interrupt)
-	require.Zero(t, a.Wait(t, patience), a.Log())
-	before := r.k.Node(t, r.settings.Node)
-	require.Equal(t, "True", before.Condition(deadlock).Status, "a stop says nothing about the node")
-
-	r.command(t, "uninstall", "--config", r.settings.WriteConfig(t))
-	after := r.k.Node(t, r.settings.Node)
-	var types []string
-	for _, c := range after.Conditions {
-		types = append(types, c.Type)
-		require.Equal(t, before.Condition(c.Type), c)
-	}
-	require.ElementsMatch(t, []string{"Ready", "Foreign"}, types)
-	r.command(t, "uninstall", "--config", r.settings.WriteConfig(t)) // there is nothing left to do
-}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,8 +108,10 @@ func (s kubernetesTests) rotatedCA(t *testing.T) {
 	r.proxy.Close(t)
 	r.proxy.Open(t)
 	r.problem(t, "new")
-	degraded := waitExporter(t, a, "degraded")
-	require.Contains(t, degraded.Remedy, "CA", "%+v", degraded)
+	require.Eventually(t, func() bool { // for a moment nobody listened, which degrades too
+		c := componentOf(t, a, "exporter", "kubernetes")
+		return c.State == "degraded" && strings.Contains(c.Remedy, "CA")
+	}, patience, tick)
 	r.proxy.WriteCA(t)
 	r.requireProblems(t, "old", "new")
 	waitExporter(t, a, "ok")

@@ -58,10 +58,12 @@ func (s kubernetesTests) silence(t *testing.T) {
 	q.requireProblems(t, "heard")
 	require.Len(t, q.waitEvents(t, dockerHung, 1), 1)
 
-	q.silence(t, "hung", time.Hour) // it holds on to what is
-	q.waitHeartbeats(t, 2)
+	result := agent.Run(t, binary, "", "rules", "silence", "--condition", deadlock, "--for", "1h", "--socket", q.Socket)
+	require.Regexp(t, `^hung is silenced until 20\d\d-`, result.Stdout, result.Stderr)
+	q.waitHeartbeats(t, 2) // it holds on to what is
 	require.Equal(t, "True", q.k.Node(t, q.Node).Condition(deadlock).Status)
-	q.unsilence(t, "hung")
+	result = agent.Run(t, binary, "", "rules", "unsilence", "--all", "--socket", q.Socket)
+	require.Equal(t, agent.Result{Stdout: "hung is no longer silenced\n"}, result)
 	q.expires(t)
 	require.Equal(t, []string{"", "False", "True"}, q.watch.Statuses(t, deadlock))
 }

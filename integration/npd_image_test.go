@@ -26,6 +26,11 @@ func TestNPDImage(t *testing.T) {
 		require.Empty(t, im.unmet(t))
 		im.check(t)
 	})
+	t.Run("the files of the image", func(t *testing.T) {
+		im := newImage(t, k, log, "../deploy/image/config")
+		require.Empty(t, im.unmet(t))
+		im.check(t)
+	})
 	t.Run("node-problem-detector's files", func(t *testing.T) {
 		shared := os.Getenv("OTELNPD_SHARED")
 		if shared == "" {
@@ -40,7 +45,14 @@ func TestNPDImage(t *testing.T) {
 
 // image is an agent on a Node, with what it reads and what is to come of it.
 type image struct {
-	files  []npdFile
+	files []npdFile
+	// plugins are custom plugin monitors beside the files.
+	plugins []pluginFile
+	// unknown are the conditions whose plugin cannot tell, with what it says.
+	unknown map[string]string
+	// repeats are the reasons that plugins tell at each run: once and more is the same.
+	repeats []string
+
 	logs   *npdLogs
 	k      *servers.Kubernetes
 	node   string
@@ -61,21 +73,34 @@ type npdHeld struct{ file, condition string }
 
 func newImage(t *testing.T, k *servers.Kubernetes, log *kernellog.Log, folder string) *image {
 	t.Helper()
-	im := &image{files: npdFiles(t, folder), k: k, node: "node-" + kernellog.Tag(),
+	return startImage(t, k, log, npdFiles(t, folder), func(im *image) *agent.Agent {
+		a := agent.StartNPDOnLogs(t, binary, agent.NewSettings(t), im.logs.folder,
+			"--config.system-log-monitor="+strings.Join(im.paths(), ","), "--hostname-override="+im.node,
+			"--apiserver-override="+k.URL+"?inClusterConfig=false&auth="+k.Kubeconfig(servers.Detector).Write(t))
+		a.WaitReady(t, a.Ready())
+		return a
+	})
+}
+
+// startImage makes the logs of some files and starts an agent on them by start, which
+// returns once it is ready.
+func startImage(t *testing.T, k *servers.Kubernetes, log *kernellog.Log, files []npdFile, start func(im *image) *agent.Agent) *image {
+	t.Helper()
+	im := &image{files: files, k: k, node: "node-" + kernellog.Tag(),
 		events: map[npdEvent]int{}, problems: map[string]string{}, held: map[npdHeld]string{}}
 	k.CreateNode(t, servers.Node{Name: im.node, BootID: bootID(t), Conditions: []servers.NodeCondition{ready()}})
 	im.watch = k.WatchNode(t, im.node)
 	im.logs = newNPDLogs(t, log, im.files)
-	var paths []string
+	t.Log(strings.Join(im.paths(), " "))
+	im.agent = start(im)
+	return im
+}
+
+func (im *image) paths() (paths []string) {
 	for _, f := range im.files {
 		paths = append(paths, f.path)
 	}
-	t.Log(strings.Join(paths, " "))
-	im.agent = agent.StartNPDOnLogs(t, binary, agent.NewSettings(t), im.logs.folder,
-		"--config.system-log-monitor="+strings.Join(paths, ","), "--hostname-override="+im.node,
-		"--apiserver-override="+k.URL+"?inClusterConfig=false&auth="+k.Kubeconfig(servers.Detector).Write(t))
-	im.agent.WaitReady(t, im.agent.Ready())
-	return im
+	return paths
 }
 
 // unmet are the rules that fit no line of their logs.
@@ -104,12 +129,21 @@ func (im *image) check(t *testing.T) {
 // conditions are those that the files list, as the first of them does.
 func (im *image) conditions() map[string]agent.Condition {
 	all := map[string]agent.Condition{}
-	for _, f := range im.files {
-		for _, c := range f.Conditions {
+	list := func(conditions []struct{ Type, Reason, Message string }) {
+		for _, c := range conditions {
 			if _, listed := all[c.Type]; !listed {
 				all[c.Type] = agent.Condition{Type: c.Type, Status: "False", Reason: c.Reason, Message: c.Message}
 			}
 		}
+	}
+	for _, f := range im.files {
+		list(f.Conditions)
+	}
+	for _, f := range im.plugins {
+		list(f.Conditions)
+	}
+	for name, message := range im.unknown {
+		all[name] = agent.Condition{Type: name, Status: "Unknown", Reason: all[name].Reason, Message: message}
 	}
 	return all
 }
@@ -119,16 +153,15 @@ func (im *image) conditions() map[string]agent.Condition {
 func (im *image) requireHealthy(t *testing.T) {
 	t.Helper()
 	for name, want := range im.conditions() {
-		seen := im.watch.WaitFor(t, name+" False "+want.Reason, 0, servers.Is(name, "False", want.Reason))
+		seen := im.watch.WaitFor(t, name+" "+want.Status+" "+want.Reason, 0, servers.Is(name, want.Status, want.Reason))
 		require.Equal(t, want.Message, seen.Condition(name).Message)
 		now := im.agent.Conditions(t)[name]
 		now.Transition = ""
 		require.Equal(t, want, now)
 	}
-	im.series = map[string]float64{ // what the agent can tell of itself
-		counterOf("KernelLogRecordsLost"): 0, counterOf("JournalEntriesLost"): 0, counterOf("LogFileLost"): 0,
-	}
+	im.series = map[string]float64{}
 	for _, f := range im.files {
+		im.series[counterOf(lostOf(f))] = 0 // what the agent can tell of itself
 		for _, rule := range f.Rules {
 			im.series[counterOf(rule.Reason)] = 0
 			if rule.Condition != "" {
@@ -136,9 +169,21 @@ func (im *image) requireHealthy(t *testing.T) {
 			}
 		}
 	}
+	im.expectPlugins()
 	im.requireSeries(t)
 	require.Zero(t, im.agent.Sum(t, "otelnpd_config_warnings", nil))
-	require.Empty(t, im.k.Events(t, "default", im.node))
+	im.requireEvents(t)
+}
+
+// lostOf is the reason with which a reader tells that records were lost.
+func lostOf(f npdFile) string {
+	switch f.Plugin {
+	case "kmsg":
+		return "KernelLogRecordsLost"
+	case "journald":
+		return "JournalEntriesLost"
+	}
+	return "LogFileLost"
 }
 
 func counterOf(reason string) string { return "problem_counter{reason=" + reason + "}" }
@@ -173,14 +218,13 @@ func (im *image) expect(t *testing.T, f npdFile, line string) {
 // requireTold requires what is to come of all lines, and nothing else.
 func (im *image) requireTold(t *testing.T) {
 	t.Helper()
-	var told map[npdEvent]int
-	require.Eventually(t, func() bool {
-		told = im.toldEvents(t)
-		return len(told) >= len(im.events)
-	}, patience, tick)
-	require.Equal(t, im.events, told)
-	for name := range im.conditions() {
-		reason := im.problems[name]
+	im.requireEvents(t)
+	for name, healthy := range im.conditions() {
+		reason, problem := im.problems[name]
+		if !problem {
+			require.Equal(t, []string{"", healthy.Status}, im.watch.Statuses(t, name))
+			continue
+		}
 		im.watch.WaitFor(t, name+" True "+reason, 0, servers.Is(name, "True", reason))
 		require.Equal(t, []string{"", "False", "True"}, im.watch.Statuses(t, name))
 		shown := im.agent.Conditions(t)[name]
@@ -190,15 +234,36 @@ func (im *image) requireTold(t *testing.T) {
 	im.requireSeries(t)
 }
 
+// requireEvents requires the Events that are expected by now, and no others.
+func (im *image) requireEvents(t *testing.T) {
+	t.Helper()
+	var told map[npdEvent]int
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(tick) {
+		if told = im.toldEvents(t); len(told) >= len(im.events) {
+			break
+		}
+	}
+	require.Equal(t, im.events, told)
+}
+
 // toldEvents are the Events of the Node, with their counts.
 func (im *image) toldEvents(t *testing.T) map[npdEvent]int {
 	t.Helper()
 	told := map[npdEvent]int{}
 	for _, e := range im.k.Events(t, "default", im.node) {
-		require.Equal(t, "Warning", e.Type)
+		eventType := "Warning"
+		if strings.HasPrefix(e.Message, "Node condition ") && !strings.Contains(e.Message, " is now: True, ") {
+			eventType = "Normal"
+		}
+		require.Equal(t, eventType, e.Type, e.Message)
 		require.Equal(t, e.Source.Component, e.ReportingComponent)
 		require.Equal(t, im.node, e.Source.Host)
 		told[npdEvent{e.Source.Component, e.Reason, e.Message}] += e.Count
+	}
+	for event := range told {
+		if slices.Contains(im.repeats, event.reason) {
+			told[event] = 1
+		}
 	}
 	return told
 }
@@ -212,6 +277,11 @@ func (im *image) requireSeries(t *testing.T) {
 		require.NoError(t, err)
 		series = scrape.Values
 		maps.DeleteFunc(series, func(name string, _ float64) bool { return !strings.HasPrefix(name, "problem_") })
+		for _, reason := range im.repeats {
+			if value, told := series[counterOf(reason)]; told {
+				series[counterOf(reason)] = min(value, 1)
+			}
+		}
 	}
 	require.Equal(t, im.series, series)
 }

@@ -110,7 +110,7 @@ func TestPstoreNotPermitted(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	p := process.Start(t, "otelnpd", cmd)
 	require.Eventually(t, func() bool { return strings.Contains(p.Log(), "receiver pstore is degraded") }, patience, tick)
-	require.Contains(t, p.Log(), "fs/pstore: permission denied")
+	require.Contains(t, p.Log(), "fs/pstore/: permission denied")
 	require.Contains(t, p.Log(), "grant CAP_DAC_READ_SEARCH")
 	p.Signal(t, syscall.SIGTERM)
 	require.Zero(t, p.Wait(t, patience))

@@ -15,8 +15,11 @@ type GraphSettings struct {
 	// Settings is the pattern for each component's own: ID, Logger and Report
 	// are filled in.
 	Settings
-	// Meters makes each component's meter by the component's package name.
-	Meters metric.MeterProvider
+	// Meters makes each component's meter by the component's package name, and NPDMeters
+	// those of node-problem-detector's names; nil: nobody has those.
+	Meters, NPDMeters metric.MeterProvider
+	// BeforeReading is for [NodeMeters].
+	BeforeReading func(cut func()) (remove func())
 	// Board takes every component's status.
 	Board *StatusBoard
 	// Previous is the graph that this one is to take the place of; nil: none.
@@ -34,6 +37,7 @@ func BuildGraph(factories Factories, config GraphConfig, settings GraphSettings)
 	if settings.Previous != nil {
 		b.graph.gate = settings.Previous.gate
 	}
+	b.exporting = config.exporting()
 	for _, pipeline := range config.Pipelines {
 		if err := b.pipeline(pipeline); err != nil {
 			return nil, fmt.Errorf("build pipeline %s: %w", pipeline.ID, err)
@@ -52,6 +56,8 @@ type graphBuilder struct {
 	graph     *Graph
 	exporters map[ID]Exporter
 	entries   map[ID][]Consumer
+	// exporting are the exporters that the metrics pipeline names.
+	exporting map[ID]bool
 }
 
 func (b *graphBuilder) pipeline(config PipelineConfig) error {
@@ -75,7 +81,7 @@ func (b *graphBuilder) pipeline(config PipelineConfig) error {
 	}
 	wired.entry = &entry{next: consumer, clock: b.settings.Clock}
 	for _, id := range config.Receivers {
-		b.entries[id] = append(b.entries[id], wired.entry)
+		b.entries[id] = append(b.entries[id], wired.ways()...)
 	}
 	b.graph.pipelines = append(b.graph.pipelines, wired)
 	return nil
@@ -90,15 +96,17 @@ func (b *graphBuilder) exporter(id ID) (Exporter, error) {
 		return nil, fmt.Errorf("there is no exporter of type %s", id.Type)
 	}
 	config := b.config.Exporters[id]
-	if same := b.unchanged(KindExporter, id, config); same != nil {
+	if same := b.unchanged(KindExporter, id, config); same != nil && same.metrics == b.exporting[id] {
 		if exporter, ok := same.component.(Exporter); ok {
 			b.exporters[id] = exporter
 			b.graph.exporters = append(b.graph.exporters, same)
 			return exporter, nil
 		}
 	}
-	made := &node{kind: KindExporter, id: id, config: config}
-	exporter, err := factory.Create(b.componentSettings(KindExporter, id, &made.retired), config)
+	made := &node{kind: KindExporter, id: id, config: config, metrics: b.exporting[id]}
+	settings := b.componentSettings(KindExporter, id, &made.retired)
+	settings.ExportsMetrics = made.metrics
+	exporter, err := factory.Create(settings, config)
 	if err != nil {
 		return nil, fmt.Errorf("create exporter %s: %w", id, err)
 	}
@@ -140,23 +148,28 @@ func (b *graphBuilder) receiver(id ID) error {
 	if !ok {
 		return fmt.Errorf("there is no receiver of type %s", id.Type)
 	}
-	config, next := b.config.Receivers[id], FanOut(b.entries[id]...)
-	if same := b.unchanged(KindReceiver, id, config); same != nil {
+	config, next, metrics := b.config.Receivers[id], FanOut(b.entries[id]...), len(b.entries[id]) == 0
+	if same := b.unchanged(KindReceiver, id, config); same != nil && same.metrics == metrics {
 		same.next = next
 		b.graph.receivers = append(b.graph.receivers, same)
 		return nil
 	}
-	made := &node{kind: KindReceiver, id: id, config: config, next: next}
+	made := &node{kind: KindReceiver, id: id, config: config, next: next, metrics: metrics}
 	settings := b.componentSettings(KindReceiver, id, &made.retired)
-	entry, err := newReceiverEntry(b.graph.gate, settings.Meter, id, next)
+	settings.NodeMeters = nodeMeters(settings.Naming, b.settings.Meters, b.settings.NPDMeters, scope(KindReceiver, id))
+	settings.NodeMeters.BeforeReading = b.settings.BeforeReading
+	if !metrics {
+		entry, err := newReceiverEntry(b.graph.gate, settings.Meter, id, next)
+		if err != nil {
+			return fmt.Errorf("create receiver %s: %w", id, err)
+		}
+		made.entry, next = entry, entry
+	}
+	receiver, err := factory.Create(settings, config, next)
 	if err != nil {
 		return fmt.Errorf("create receiver %s: %w", id, err)
 	}
-	receiver, err := factory.Create(settings, config, entry)
-	if err != nil {
-		return fmt.Errorf("create receiver %s: %w", id, err)
-	}
-	made.entry, made.component = entry, receiver
+	made.component = receiver
 	b.graph.receivers = append(b.graph.receivers, made)
 	return nil
 }
@@ -180,10 +193,13 @@ func (b *graphBuilder) componentSettings(kind string, id ID, retired *retirement
 	settings := b.settings.Settings
 	settings.ID = id
 	settings.Logger = settings.Logger.With(kind, id.String())
-	settings.Meter = b.settings.Meters.Meter("github.com/otelnpd/otelnpd/" + kind + "s/" + id.Type)
+	settings.Meter = b.settings.Meters.Meter(scope(kind, id))
 	board := b.settings.Board
 	settings.Report = func(status Status) {
 		retired.unless(func() { board.Set(kind, id, status) })
 	}
 	return settings
 }
+
+// scope is the name of a component's package: the instrumentation scope of its metrics.
+func scope(kind string, id ID) string { return "github.com/otelnpd/otelnpd/" + kind + "s/" + id.Type }

@@ -74,10 +74,18 @@ type Settings struct {
 	Logger *slog.Logger
 	// Meter makes the component's own metrics (otelnpd.*).
 	Meter metric.Meter
+	// Naming is how the node's metrics are named, and NodeMeters make them.
+	Naming     Naming
+	NodeMeters NodeMeters
+	// ExportsMetrics tells an exporter that the metrics pipeline names it.
+	ExportsMetrics bool
 	// Host says where the host's file systems are.
 	Host Host
 	// Node is the node's name, part of every identity.
 	Node string
+	// NodeUID is told, and asked for, the UID that Kubernetes has given the Node; nil:
+	// nobody knows it.
+	NodeUID *NodeUID
 	// Boot is the boot that the agent runs in.
 	Boot Boot
 	// Clock is the time.
@@ -94,6 +102,8 @@ type Settings struct {
 type ReceiverFactory struct {
 	Type          string
 	DefaultConfig func() Config
+	// Signals say in which pipelines its receivers may stand; none: in those of logs.
+	Signals Signals
 	// Create makes a receiver without side effects: those begin with Start.
 	Create func(Settings, Config, Consumer) (Component, error)
 }
@@ -110,6 +120,11 @@ type ProcessorFactory struct {
 type ExporterFactory struct {
 	Type          string
 	DefaultConfig func() Config
+	// Signals say in which pipelines its exporters may stand; none: in those of logs.
+	Signals Signals
+	// SendsLines tells that its exporters send lines as a source gave them, too; others
+	// leave them alone.
+	SendsLines bool
 	// Create makes an exporter without side effects: those begin with Start.
 	Create func(Settings, Config) (Exporter, error)
 }

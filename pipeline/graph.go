@@ -20,7 +20,8 @@ type GraphConfig struct {
 }
 
 // PipelineConfig is one pipeline: every receiver's records go through the
-// processors in order, then to every exporter.
+// processors in order, then to every exporter. In one of metrics no records flow: its
+// receivers observe, and its exporters read what all have observed.
 type PipelineConfig struct {
 	ID         ID
 	Receivers  []ID
@@ -53,8 +54,11 @@ type node struct {
 	component Component
 	started   bool
 	retired   retirement
+	// metrics tells of an exporter that the metrics pipeline names it, and of a receiver
+	// that no other does.
+	metrics bool
 	// entry is a receiver's way into the pipelines, next where it leads in the
-	// graph that is being made.
+	// graph that is being made. A receiver of metrics alone has no entry.
 	entry *receiverEntry
 	next  Consumer
 }
@@ -99,6 +103,25 @@ type wiredPipeline struct {
 	config    PipelineConfig
 	entry     *entry
 	exporters []Exporter
+}
+
+// ways are those on which records come into the pipeline: none into one of metrics.
+func (p *wiredPipeline) ways() []Consumer {
+	if p.config.ID.Type == PipelineMetrics {
+		return nil
+	}
+	return []Consumer{p.entry}
+}
+
+// exporting are the exporters that the metrics pipeline names.
+func (c *GraphConfig) exporting() map[ID]bool {
+	named := map[ID]bool{}
+	for _, one := range c.Pipelines {
+		for _, id := range one.Exporters {
+			named[id] = named[id] || one.ID.Type == PipelineMetrics
+		}
+	}
+	return named
 }
 
 // Start starts exporters, then processors from the last, then receivers, so
@@ -151,16 +174,27 @@ func (g *Graph) startNode(ctx context.Context, n *node) error {
 	return nil
 }
 
-// Shutdown stops receivers, then processors from the first, then exporters, and
-// waits for each. Every component is asked even if one fails.
+// Shutdown stops receivers, then processors from the first, then the exporters, all of
+// them at once: one whose server hangs takes no time of the others. It waits for each.
+// Every component is asked even if one fails.
 func (g *Graph) Shutdown(ctx context.Context) error {
 	var errs []error
-	for _, stage := range [][]*node{g.receivers, backward(g.processors), g.exporters} {
-		for _, n := range stage {
-			errs = append(errs, n.shutdown(ctx))
-		}
+	for _, n := range slices.Concat(g.receivers, backward(g.processors)) {
+		errs = append(errs, n.shutdown(ctx))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, atOnce(g.exporters, func(n *node) error { return n.shutdown(ctx) })...)...)
+}
+
+// atOnce ends exporters, which know nothing of each other, and waits for all. The errors
+// are in their order.
+func atOnce(exporters []*node, end func(*node) error) []error {
+	errs := make([]error, len(exporters))
+	var ending sync.WaitGroup
+	for i, n := range exporters {
+		ending.Go(func() { errs[i] = end(n) })
+	}
+	ending.Wait()
+	return errs
 }
 
 func (n *node) shutdown(ctx context.Context) error {

@@ -90,4 +90,10 @@ type Verdict struct {
 	// happened after that the check may not have seen.
 	Boot  string        `json:"boot,omitempty"`
 	Start time.Duration `json:"start,omitempty"`
+	// Between tells that what was measured lies between the limit at which a problem
+	// begins and the one at which it ends: what holds goes on.
+	Between bool `json:"between,omitempty"`
+	// Complete tells, on an ok without an instance, that the run has named all
+	// instances that there are: those that it has not named are gone.
+	Complete bool `json:"complete,omitempty"`
 }

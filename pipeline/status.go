@@ -137,3 +137,14 @@ const (
 )
 
 var kinds = []string{KindReceiver, KindProcessor, KindExporter, KindService}
+
+// FatalError is the error of a component that has given up what it was told not to be
+// without: a status with it ends the agent. It is for node-problem-detector's
+// configurations that ask for that; no component does so of itself.
+type FatalError struct{ Err error }
+
+// Error tells what the component has given up.
+func (e *FatalError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *FatalError) Unwrap() error { return e.Err }

@@ -71,12 +71,14 @@ func (g *Graph) all() []*node { return slices.Concat(g.receivers, g.processors, 
 // changed go on where their predecessors had come to.
 //
 // swap is called at the border. It calls succeed, after which all exporters and
-// processors of this graph have started and batches lead here, and brings the
-// conditions to the new configuration. Receivers start after it.
+// processors of this graph have started and batches lead here, then observe, in which
+// the receivers of metrics end and their successors start, and brings the conditions to
+// the new configuration. Those who read metrics may be held up during observe, but not
+// during succeed: exporters end in there, and one may be waiting to read. Receivers of records start after it.
 //
 // If an error comes before swap was called, from goes on as it was. An error that
 // comes later tells what does not work in this graph, which runs all the same.
-func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duration, swap func(succeed func())) error {
+func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duration, swap func(succeed, observe func())) error {
 	if err := g.startAdded(ctx, from); err != nil {
 		return err
 	}
@@ -85,6 +87,9 @@ func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duratio
 		swap(func() {
 			faults = g.succeed(from) //nolint:contextcheck // what is handed over has no time, whatever ctx gives
 			faults = append(faults, g.startRest(ctx, slices.Concat(g.exporters, g.processors))...)
+		}, func() {
+			faults = append(faults, g.succeedReceivers(observers(from.receivers))...) //nolint:contextcheck // likewise
+			faults = append(faults, g.startRest(ctx, observers(g.receivers))...)
 		})
 	})
 	if err != nil {
@@ -92,6 +97,17 @@ func (g *Graph) TakeOver(ctx context.Context, from *Graph, patience time.Duratio
 	}
 	faults = append(faults, g.startRest(ctx, g.receivers)...)
 	return errors.Join(append(faults, g.endRemoved(ctx, from))...)
+}
+
+// observers are the receivers of metrics alone. Between the end of one and the start of
+// its successor nobody may look: who swaps sees to that.
+func observers(receivers []*node) []*node {
+	return slices.DeleteFunc(slices.Clone(receivers), func(n *node) bool { return !n.metrics })
+}
+
+// readers are the receivers of records.
+func readers(receivers []*node) []*node {
+	return slices.DeleteFunc(slices.Clone(receivers), func(n *node) bool { return n.metrics })
 }
 
 // startRest starts what has not been started, whatever becomes of the others:
@@ -133,13 +149,7 @@ func (g *Graph) abandon(ctx context.Context, from *Graph) error {
 // succeed puts this graph's components into the places of from's. It is called
 // while the graph is held.
 func (g *Graph) succeed(from *Graph) (faults []error) {
-	for _, old := range from.receivers {
-		if successor := g.find(old); successor != old {
-			faults = append(faults, old.handOver(successor))
-		} else {
-			old.entry.next = old.next
-		}
-	}
+	faults = g.succeedReceivers(readers(from.receivers))
 	for _, old := range from.processors {
 		if successor := g.find(old); successor != nil {
 			faults = append(faults, successor.inherit(old))
@@ -148,6 +158,19 @@ func (g *Graph) succeed(from *Graph) (faults []error) {
 	for _, old := range from.exporters {
 		if successor := g.find(old); successor != nil && successor != old {
 			faults = append(faults, old.handOver(successor))
+		}
+	}
+	return faults
+}
+
+// succeedReceivers puts this graph's receivers into the places of those of before.
+func (g *Graph) succeedReceivers(olds []*node) (faults []error) {
+	for _, old := range olds {
+		switch successor := g.find(old); {
+		case successor != old:
+			faults = append(faults, old.handOver(successor))
+		case old.entry != nil:
+			old.entry.next = old.next
 		}
 	}
 	return faults
@@ -215,19 +238,22 @@ func (g *Graph) endRemoved(ctx context.Context, from *Graph) error {
 	defer g.leaving.Store(nil)
 	ctx = forRemoval(ctx)
 	var errs []error
-	for _, old := range from.all() {
-		successor := g.find(old)
-		if successor == old {
-			continue
-		}
-		errs = append(errs, old.shutdown(ctx)) // no more than a no-op where it was handed over
-		old.retired.retire()
-		if successor != nil {
-			continue
-		}
-		if !slices.ContainsFunc(g.all(), func(n *node) bool { return n.kind == old.kind && n.id == old.id }) {
-			g.board.Remove(old.kind, old.id)
-		}
+	for _, old := range slices.Concat(from.receivers, from.processors) {
+		errs = append(errs, g.endOld(ctx, old))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, atOnce(from.exporters, func(old *node) error { return g.endOld(ctx, old) })...)...)
+}
+
+// endOld ends a component of the graph before, unless it goes on in this one.
+func (g *Graph) endOld(ctx context.Context, old *node) error {
+	successor := g.find(old)
+	if successor == old {
+		return nil
+	}
+	err := old.shutdown(ctx) // no more than a no-op where it was handed over
+	old.retired.retire()
+	if successor == nil && !slices.ContainsFunc(g.all(), func(n *node) bool { return n.kind == old.kind && n.id == old.id }) {
+		g.board.Remove(old.kind, old.id)
+	}
+	return err
 }

@@ -43,6 +43,7 @@ type part struct {
 	next      pipeline.Consumer
 	sink      *pipelinetest.Sink // an exporter's
 	kept      string             // what it was given
+	metrics   bool               // an exporter's: the metrics pipeline names it
 	inherited string
 	ctx       context.Context //nolint:containedctx // a receiver's, for the test that sends
 	cancel    context.CancelFunc
@@ -69,7 +70,7 @@ func (r *reload) taken() []string {
 }
 
 func (r *reload) part(s pipeline.Settings, config pipeline.Config, next pipeline.Consumer) *part {
-	p := &part{r: r, name: s.ID.String(), report: s.Report, next: next}
+	p := &part{r: r, name: s.ID.String(), report: s.Report, next: next, metrics: s.ExportsMetrics}
 	if c, ok := config.(setting); ok {
 		p.name += "=" + c.Value
 	}
@@ -205,8 +206,9 @@ func TestWhatIsUnchangedGoesOn(t *testing.T) {
 	require.Same(t, out, r.made["out"])
 	r.send("in", "before")
 	swapped := false
-	require.NoError(t, next.TakeOver(t.Context(), old, time.Minute, func(succeed func()) {
+	require.NoError(t, next.TakeOver(t.Context(), old, time.Minute, func(succeed, observe func()) {
 		succeed()
+		observe()
 		swapped = true
 		r.note("swap")
 	}))
@@ -225,7 +227,7 @@ func TestWhatChangedHandsOver(t *testing.T) {
 	old := r.started("a: in=1 in/gone | mid=1 | out=1 out/gone")
 	oldIn, oldOut := r.made["in"], r.made["out"]
 	next := r.build(old, "a: in=2 in/new | mid=2 | out=2 out/new")
-	require.NoError(t, next.TakeOver(t.Context(), old, time.Minute, func(succeed func()) { succeed(); r.note("swap") }))
+	require.NoError(t, next.TakeOver(t.Context(), old, time.Minute, func(succeed, observe func()) { succeed(); observe(); r.note("swap") }))
 	require.Equal(t, []string{
 		"start out/new=", "stop in=1 at once", "stop in/gone= at once", "stop out=1 at once",
 		"start out=2", "start mid=2", "swap", "start in=2", "start in/new=", "stop mid=1", "stop out/gone=",
@@ -252,7 +254,7 @@ func TestAnAddedExporterThatFailsLeavesTheOldGraph(t *testing.T) {
 	in, out := r.made["in"], r.made["out"]
 	next := r.build(old, "a: in=2 | mid | out out/bad out/good")
 	r.fail = "out/bad="
-	err := next.TakeOver(t.Context(), old, time.Minute, func(func()) { t.Error("swapped") })
+	err := next.TakeOver(t.Context(), old, time.Minute, func(_, _ func()) { t.Error("swapped") })
 	require.ErrorContains(t, err, "start exporter out/bad: no such thing")
 	require.Equal(t, []string{"start out/bad=", "stop out/bad="}, r.taken())
 	require.Equal(t, []string{"receiver in ok", "processor mid ok", "exporter out ok"}, r.statuses())
@@ -261,7 +263,7 @@ func TestAnAddedExporterThatFailsLeavesTheOldGraph(t *testing.T) {
 
 	r.fail = ""
 	again := r.build(old, "a: in=3 | mid | out")
-	require.NoError(t, again.TakeOver(t.Context(), old, time.Minute, func(succeed func()) { succeed() }), "the next reload works")
+	require.NoError(t, again.TakeOver(t.Context(), old, time.Minute, func(succeed, observe func()) { succeed(); observe() }), "the next reload works")
 	require.Equal(t, "in=1", r.made["in"].kept)
 	r.send("in", "y")
 	require.Equal(t, []string{"x", "y"}, out.sink.Lines())
@@ -274,7 +276,7 @@ func TestWhatFailsAtTheBorderIsToldAndTheRestRuns(t *testing.T) {
 	next := r.build(old, "a: in | mid | out=2")
 	r.fail = "out=2"
 	swapped := false
-	err := next.TakeOver(t.Context(), old, time.Minute, func(succeed func()) { succeed(); swapped = true })
+	err := next.TakeOver(t.Context(), old, time.Minute, func(succeed, observe func()) { succeed(); observe(); swapped = true })
 	require.ErrorContains(t, err, "start exporter out: no such thing")
 	require.True(t, swapped)
 	r.send("in", "x")
@@ -292,7 +294,7 @@ func TestAStalledPipelineLeavesTheOldGraph(t *testing.T) {
 		go func() { sent <- in.next.Consume(in.ctx, pipelinetest.Lines("in", 1, "slow")) }()
 		synctest.Wait()
 		next := r.build(old, "a: in | mid=2 | out out/new", "b: in/2=x | | out/2")
-		require.ErrorIs(t, next.TakeOver(t.Context(), old, time.Minute, func(func()) { t.Error("swapped") }), pipeline.ErrStalled)
+		require.ErrorIs(t, next.TakeOver(t.Context(), old, time.Minute, func(_, _ func()) { t.Error("swapped") }), pipeline.ErrStalled)
 		require.Equal(t, []string{"start out/new=", "stop out/new="}, r.taken())
 		require.NotContains(t, r.statuses(), "exporter out/new ok")
 		require.ErrorIs(t, old.Hold(time.Second, func() {}), pipeline.ErrStalled)
@@ -368,13 +370,18 @@ func TestNoBatchIsSplitBetweenGraphs(t *testing.T) {
 	begin(changing)
 	for round := range rounds {
 		next := r.build(graph, config(round+1)...)
-		require.NoError(t, next.TakeOver(t.Context(), graph, 10*time.Second, func(succeed func()) { succeed() }))
+		require.NoError(t, next.TakeOver(t.Context(), graph, 10*time.Second, func(succeed, observe func()) { succeed(); observe() }))
 		if r.made["in/2"] != changing { // where the old one had come to
 			ended.Wait()
 			changing = r.made["in/2"]
 			begin(changing)
 		}
 		graph = next
+	}
+	for id := range want { // on a machine under load a sender may not have come to its turn
+		b.sink.WaitFor(t, "a line of "+id, func(records []pipeline.Record) bool {
+			return slices.ContainsFunc(records, func(r pipeline.Record) bool { return r.Receiver == id })
+		})
 	}
 	close(stop)
 	senders.Wait()

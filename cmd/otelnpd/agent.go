@@ -19,6 +19,7 @@ import (
 	kmsgsource "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
 	"github.com/otelnpd/otelnpd/pipeline/state"
 	"github.com/otelnpd/otelnpd/pipeline/telemetry"
+	"github.com/otelnpd/otelnpd/receivers/plugin/command"
 )
 
 // agent is one running otelnpd: the graph and what outlives graphs.
@@ -29,8 +30,10 @@ type agent struct {
 	statuses  *statusWatch
 	store     *condition.Store
 	telemetry *telemetry.Telemetry
+	nodeUID   pipeline.NodeUID
 	factories pipeline.Factories
 	operator  *operator.Server
+	plugins   *command.Launcher
 	writer    atomic.Pointer[state.Writer]
 
 	// started is closed once what was kept has been taken on and all has started,
@@ -41,6 +44,8 @@ type agent struct {
 	reloading chan struct{}
 	graph     atomic.Pointer[pipeline.Graph]
 	config    atomic.Pointer[config.Config]
+	// fatal has the first error that ends the agent.
+	fatal chan error
 	// refused is why the newest reload was refused; nil: it was not.
 	refused atomic.Pointer[string]
 }
@@ -86,8 +91,9 @@ type loader func() (loaded *config.Config, warnings []string, err error)
 func newAgent(options agentOptions) (*agent, error) {
 	a := &agent{
 		options: options, logger: options.logger, board: pipeline.NewStatusBoard(options.clock),
-		started: make(chan struct{}), ending: make(chan struct{}), reloading: make(chan struct{}, 1),
+		started: make(chan struct{}), ending: make(chan struct{}), reloading: make(chan struct{}, 1), fatal: make(chan error, 1),
 	}
+	a.board.Watch(a.giveUp)
 	a.config.Store(options.config)
 	var err error
 	if a.telemetry, err = telemetry.New(telemetry.Config{
@@ -109,6 +115,18 @@ func newAgent(options agentOptions) (*agent, error) {
 	return a, nil
 }
 
+// giveUp ends the agent where a component says that it cannot go on without what it
+// does not have.
+func (a *agent) giveUp(status pipeline.ComponentStatus) {
+	if _, fatal := errors.AsType[*pipeline.FatalError](status.Err); !fatal {
+		return
+	}
+	select {
+	case a.fatal <- fmt.Errorf("%s %s: %s; %s", status.Kind, status.ID, status.Reason, status.Remedy):
+	default: // it ends already
+	}
+}
+
 func (a *agent) makeStore() error {
 	const scope = "github.com/otelnpd/otelnpd/pipeline/condition"
 	a.store = condition.NewStore(condition.Options{
@@ -118,6 +136,11 @@ func (a *agent) makeStore() error {
 	if err := a.store.RegisterMetrics(a.telemetry.NPDMeters().Meter(scope)); err != nil {
 		return fmt.Errorf("make the problem metrics: %w", err)
 	}
+	if err := a.store.RegisterSemConvMetrics(a.telemetry.Meters().Meter(scope)); err != nil {
+		return fmt.Errorf("make the problem metrics: %w", err)
+	}
+	a.store.TellSemConv(a.options.config.Service.Telemetry.Naming.SemConv())
+	a.telemetry.BeforeReading(a.store.CutMetrics)
 	return a.store.RegisterSilenceMetrics(a.telemetry.Meters().Meter(scope))
 }
 
@@ -130,9 +153,11 @@ func writesNode(config *config.Config) bool {
 
 // makeFactories makes the list of what is built in, with what outlives graphs.
 func (a *agent) makeFactories() {
+	a.plugins = command.NewLauncher(command.Options{Logger: a.logger})
 	a.factories = factories(shared{
-		console: a.options.console, cluster: a.options.cluster, store: a.store, metrics: a.telemetry.Gatherer(),
-		kmsg: kmsgsource.NewShared(kmsgsource.Options{Logger: a.logger, Clock: a.options.clock}),
+		console: a.options.console, cluster: a.options.cluster, store: a.store, metrics: a.telemetry, pushed: a.telemetry,
+		kmsg:    kmsgsource.NewShared(kmsgsource.Options{Logger: a.logger, Clock: a.options.clock}),
+		plugins: a.plugins,
 		status: status.Sources{
 			Conditions: a.store.Conditions, Components: a.board.All, Stalled: a.stalled, Silences: a.silences, Version: version,
 		},
@@ -149,10 +174,11 @@ func (a *agent) running() *pipeline.Graph { return a.graph.Load() }
 func (a *agent) buildGraph(config *config.Config, previous *pipeline.Graph) (*pipeline.Graph, error) {
 	return pipeline.BuildGraph(a.factories, config.Graph, pipeline.GraphSettings{
 		Settings: pipeline.Settings{
-			Logger: a.logger, Host: config.Service.Host, Node: a.options.node,
+			Logger: a.logger, Host: config.Service.Host, Node: a.options.node, NodeUID: &a.nodeUID,
 			Boot: a.options.boot, Clock: a.options.clock, Version: version, Keeping: a.keeping(),
+			Naming: config.Service.Telemetry.Naming,
 		},
-		Meters: a.telemetry.Meters(), Board: a.board, Previous: previous,
+		Meters: a.telemetry.Meters(), NPDMeters: a.telemetry.NPDMeters(), BeforeReading: a.telemetry.BeforeReading, Board: a.board, Previous: previous,
 	})
 }
 
@@ -241,7 +267,7 @@ func (a *agent) checkRights() error {
 	}
 	var errs []error
 	for _, status := range a.board.All() {
-		if status.Kind != pipeline.KindReceiver || !tellsOfThisBoot(status.ID) {
+		if status.Kind != pipeline.KindReceiver || !readsLines(status.ID) {
 			continue
 		}
 		if status.State != pipeline.ComponentDegraded || !errors.Is(status.Err, fs.ErrPermission) {
@@ -267,6 +293,7 @@ func (a *agent) shutdown() error {
 	}
 	a.awaitReload(ctx)
 	errs = append(errs, a.store.Shutdown(ctx), a.running().Shutdown(ctx), a.closeState())
+	a.plugins.Abandon()
 	a.statuses.stop()
 	errs = append(errs, a.telemetry.Shutdown(ctx))
 	return errors.Join(errs...)

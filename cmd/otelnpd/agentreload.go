@@ -163,13 +163,17 @@ func (a *agent) swap(ctx context.Context, next *config.Config) (note string, err
 	swapped := false
 	ctx, cancel := context.WithTimeout(ctx, next.Service.ShutdownTimeout)
 	defer cancel()
-	err = graph.TakeOver(ctx, a.running(), swapPatience, func(succeed func()) {
+	err = graph.TakeOver(ctx, a.running(), swapPatience, func(succeed, observe func()) {
 		swapped = true
 		a.store.HoldSinks()
 		succeed()
 		a.graph.Store(graph)
 		a.config.Store(next)
-		a.judgeBy(ctx, next, graph)
+		a.telemetry.Change(func() {
+			observe()
+			a.store.TellSemConv(next.Service.Telemetry.Naming.SemConv())
+			a.judgeBy(ctx, next, graph)
+		})
 	})
 	if !swapped {
 		return "", err

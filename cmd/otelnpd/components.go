@@ -1,22 +1,28 @@
 package main
 
 import (
-	promclient "github.com/prometheus/client_golang/prometheus"
-
 	"github.com/otelnpd/otelnpd/config/packs"
 	"github.com/otelnpd/otelnpd/exporters/console"
 	"github.com/otelnpd/otelnpd/exporters/kubernetes"
+	"github.com/otelnpd/otelnpd/exporters/otlp"
 	"github.com/otelnpd/otelnpd/exporters/prometheus"
 	"github.com/otelnpd/otelnpd/exporters/status"
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
 	kmsgsource "github.com/otelnpd/otelnpd/pipeline/source/kmsg"
+	"github.com/otelnpd/otelnpd/pipeline/telemetry"
 	"github.com/otelnpd/otelnpd/processors/conditions"
 	"github.com/otelnpd/otelnpd/processors/dedupe"
 	"github.com/otelnpd/otelnpd/processors/rules"
+	"github.com/otelnpd/otelnpd/processors/sample"
+	"github.com/otelnpd/otelnpd/receivers/checks"
 	"github.com/otelnpd/otelnpd/receivers/filelog"
+	"github.com/otelnpd/otelnpd/receivers/health"
+	"github.com/otelnpd/otelnpd/receivers/hoststats"
 	"github.com/otelnpd/otelnpd/receivers/journald"
 	"github.com/otelnpd/otelnpd/receivers/kmsg"
+	"github.com/otelnpd/otelnpd/receivers/plugin"
+	"github.com/otelnpd/otelnpd/receivers/plugin/command"
 	"github.com/otelnpd/otelnpd/receivers/pstore"
 	"github.com/otelnpd/otelnpd/receivers/unavailable"
 )
@@ -27,7 +33,9 @@ type shared struct {
 	cluster kubernetes.API // nil: that of the configuration
 	store   *condition.Store
 	kmsg    *kmsgsource.Shared
-	metrics promclient.Gatherer
+	plugins *command.Launcher
+	metrics prometheus.Source
+	pushed  telemetry.Source
 	status  status.Sources
 }
 
@@ -39,17 +47,23 @@ func factories(s shared) pipeline.Factories {
 			journald.NewFactory(),
 			filelog.NewFactory(),
 			pstore.NewFactory(),
+			checks.NewFactory(),
+			plugin.NewFactory(s.plugins),
+			health.NewFactory(),
+			hoststats.NewFactory(),
 			unavailable.NewFactory(),
 		),
 		Processors: byType(processorType,
 			dedupe.NewFactory(),
+			sample.NewFactory(),
 			rules.NewFactory(packs.FS),
 			conditions.NewFactory(s.store)),
-		Exporters: byType(exporterType,
+		Exporters: byType(exporterType, append(googleCloudFactories(s.pushed),
 			console.NewFactory(s.console.writer, s.console.terminal, s.console.options...),
 			kubernetes.NewFactory(s.store, kubernetes.WithAPI(s.cluster)),
+			otlp.NewFactory(s.pushed),
 			prometheus.NewFactory(s.metrics),
-			status.NewFactory(s.status)),
+			status.NewFactory(s.status))...),
 	}
 }
 

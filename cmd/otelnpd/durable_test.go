@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -166,8 +167,18 @@ func TestReload(t *testing.T) {
 	a.edit(t, "console: {}", "console: {output: text}")
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
 	eventually(t, "the third reload", func() bool { return strings.Contains(a.stderr.String(), "changed: exporter console, receiver kmsg") })
-	a.write(t, "4,5,5000000,-;link down, but only a warning\n3,6,6000000,-;link down at last\n")
-	eventually(t, "the error as text", func() bool { return strings.Contains(a.stdout.String(), "link down at last\n") })
+	// A FIFO, other than a kernel's log, is empty for who comes after the reader that
+	// leaves, and cannot be written to between the two.
+	sequence := 5
+	require.Eventually(t, func() bool {
+		text := fmt.Sprintf("4,%d,5000000,-;link down, but only a warning\n3,%d,6000000,-;link down at last\n", sequence, sequence+1)
+		sequence += 2
+		if file, err := os.OpenFile(a.fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+			_, _ = file.WriteString(text)
+			_ = file.Close()
+		}
+		return strings.Contains(a.stdout.String(), "link down at last\n")
+	}, 20*time.Second, 100*time.Millisecond, "the error as text")
 	require.NotContains(t, a.stdout.String(), "only a warning")
 	a.end(t)
 }

@@ -164,7 +164,7 @@ func reference(file *describe.Key) string {
 }
 
 // example is a configuration, or a part of one, on a page.
-var example = regexp.MustCompile("(?s)(<!-- invalid -->\n)?```yaml\n((?:conditions|receivers|processors|exporters|service):.*?)```")
+var example = regexp.MustCompile("(?s)(<!-- invalid -->\n)?```yaml(?: file=\\S+)?\n((?:conditions|receivers|processors|exporters|service):.*?)```")
 
 func readmes() (list []string) {
 	for folder := range builtIn() {

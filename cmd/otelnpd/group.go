@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
@@ -17,6 +19,20 @@ func refuseUnknownCommands(root *cobra.Command) {
 			refuseUnknown(command)
 		}
 	}
+}
+
+// flagError tells of a flag that a command does not have which one may be meant.
+func flagError(cmd *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) { known = append(known, flag.Name) })
+	if nearest, ok := strictyaml.Nearest(unknown.GetSpecifiedName(), known); ok {
+		return fmt.Errorf("%w: did you mean --%s?", err, nearest)
+	}
+	return fmt.Errorf("%w: %s --help shows all", err, cmd.CommandPath())
 }
 
 // refuseUnknown makes a command that does nothing but have others refuse what is

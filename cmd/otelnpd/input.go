@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/otelnpd/otelnpd/config"
 	"github.com/otelnpd/otelnpd/exporters/console"
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
 	"github.com/otelnpd/otelnpd/receivers/replay"
 )
 
@@ -22,6 +24,7 @@ func runInput(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, pa
 		return err
 	}
 	replayOnly(&loaded.Graph)
+	withoutChecks(&loaded.Conditions)
 	boot := inputBoot(loaded.Service.Host)
 	clock := replay.NewClock(pipeline.Instant{Wall: boot.Start})
 	result := make(chan replay.Result, 1)
@@ -77,6 +80,23 @@ func inputBoot(host pipeline.Host) pipeline.Boot {
 		return pipeline.Boot{ID: "input", Start: time.Now()}
 	}
 	return boot
+}
+
+// withoutChecks takes out the checks, which nothing runs beside a saved log, and the
+// conditions that they alone act on: these would stay Unknown to the end.
+func withoutChecks(conditions *condition.Config) {
+	checked, judged := map[string]bool{}, map[string]bool{}
+	for i := range conditions.Rules {
+		if rule := &conditions.Rules[i]; rule.Level {
+			checked[rule.Condition] = true
+		} else {
+			judged[rule.Condition] = true
+		}
+	}
+	conditions.Rules = slices.DeleteFunc(conditions.Rules, func(rule condition.Rule) bool { return rule.Level })
+	conditions.Types = slices.DeleteFunc(conditions.Types, func(declared condition.Type) bool {
+		return checked[declared.Name] && !judged[declared.Name]
+	})
 }
 
 // replayOnly wires one replay receiver and one console to every pipeline, in

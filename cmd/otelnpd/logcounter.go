@@ -40,7 +40,7 @@ func runLogCounter(cmd *cobra.Command, args []string) error {
 	options, err := logcounter.Parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n\nExamples:\n%s\n\nFlags:\n%s", cmd.Long, cmd.Example, logcounter.Usage())
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n\nExamples:\n%s\n\nFlags:\n%s", cmd.Long, cmd.Example, logcounter.Flags().FlagUsages())
 		return err
 	case err != nil:
 		return tellUnknown(cmd, err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/otelnpd/otelnpd/npd/healthchecker"
 	"github.com/otelnpd/otelnpd/npd/logcounter"
 )
 
@@ -33,7 +34,7 @@ func main() {
 // arguments are those of this program, which under the name of
 // node-problem-detector or of a plugin of it has that one's.
 func arguments(args []string) []string {
-	if name := filepath.Base(args[0]); name == npdName || name == logcounter.Name {
+	if name := filepath.Base(args[0]); name == npdName || name == logcounter.Name || name == healthchecker.Name {
 		return append([]string{name}, args[1:]...)
 	}
 	return args[1:]
@@ -74,12 +75,13 @@ func newRootCommand() *cobra.Command {
 		Use:   "otelnpd",
 		Short: "Watch a node for problems and report them",
 		Long: `otelnpd watches one Linux node for problems (kernel, storage, memory, hardware,
-services) and tells everybody who should know: Kubernetes, the console, Prometheus,
-and who asks its status page. It can take the place of node-problem-detector.
+services), measures it, and tells everybody who should know: Kubernetes, an
+OpenTelemetry Collector, Prometheus, Google Cloud Monitoring, the console, and who
+asks its status page. It can take the place of node-problem-detector.
 
 It reads from receivers, judges by rules and conditions, and reports by
 exporters, all wired by one YAML file. Without a file it runs a built-in default
-configuration on the kernel's log.
+configuration on the kernel's log, what the node runs short of, and its figures.
 
 Every command exits with 0 if it has done what it was told, and with 1 and a
 message on standard error if not; where there is more to it, its --help says so.`,
@@ -87,7 +89,7 @@ message on standard error if not; where there is more to it, its --help says so.
   otelnpd run
 
   # Try it on a saved kernel log, anywhere, without root
-  dmesg | otelnpd run --input -
+  otelnpd run --input saved-dmesg.txt
 
   # Start from the default configuration
   otelnpd config default > otelnpd.yaml
@@ -97,6 +99,7 @@ message on standard error if not; where there is more to it, its --help says so.
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newRunCommand(),
 		newValidateCommand(),
@@ -107,6 +110,8 @@ message on standard error if not; where there is more to it, its --help says so.
 		newHealthcheckCommand(),
 		newNPDCommand(),
 		newLogCounterCommand(),
+		newPluginCommand(),
+		newHealthCheckerCommand(),
 		newStateCommand(),
 		newUninstallCommand(),
 		newVersionCommand(),

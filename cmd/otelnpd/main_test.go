@@ -95,7 +95,9 @@ func TestUnknownCommandAndFlag(t *testing.T) {
 
 	got = otelnpd(t, "", "run", "--confg", "x")
 	require.Equal(t, 1, got.code)
-	require.Contains(t, got.stderr, "unknown flag: --confg")
+	require.Equal(t, "Error: unknown flag: --confg: did you mean --config?\n", got.stderr)
+	require.Equal(t, "Error: unknown flag: --nonsense: otelnpd run --help shows all\n", otelnpd(t, "", "run", "--nonsense").stderr)
+	require.Equal(t, "Error: unknown flag: --port: write node-problem-detector's flags after --\n", otelnpd(t, "", "config", "convert", "--port=0").stderr)
 }
 
 func TestDefaultConfigurationIsValid(t *testing.T) {
@@ -104,7 +106,7 @@ func TestDefaultConfigurationIsValid(t *testing.T) {
 
 	got := otelnpd(t, printed.stdout, "validate", "--config", "-")
 	require.Zero(t, got.code, got.stderr)
-	require.Regexp(t, `^\(standard input\) is valid \(pipelines: 1, rules: \d+, conditions: 4\)\n$`, got.stdout)
+	require.Regexp(t, `^\(standard input\) is valid \(pipelines: 2, rules: \d+, conditions: 11\)\n$`, got.stdout)
 	require.Empty(t, got.stderr, "the default gives no warning")
 }
 
@@ -133,8 +135,26 @@ service:
 	require.Contains(t, got.stderr, "console", "the nearest type")
 }
 
+// Of the exporters that are built in, otlp alone sends lines as they are.
+func TestValidateWarnsOfLinesThatNobodyGets(t *testing.T) {
+	validated := func(exporter string) result {
+		return otelnpd(t, "receivers: {kmsg: }\nprocessors: {sample: }\nexporters: {"+exporter+"}\n"+
+			"service: {pipelines: {logs: {receivers: [kmsg], processors: [sample], exporters: ["+strings.Split(exporter, ":")[0]+"]}}}\n",
+			"validate", "--config", "-")
+	}
+	for _, exporter := range []string{"console: ", "kubernetes: ", "prometheus: ", "status: "} {
+		got := validated(exporter)
+		require.Zero(t, got.code, got.stderr)
+		require.Contains(t, got.stderr, "service.pipelines.logs: no rules stand in the pipeline, and none of its exporters sends lines as they are", exporter)
+	}
+	require.NotContains(t, validated("otlp: {endpoint: 'http://127.0.0.1:1'}").stderr, "no rules stand in the pipeline")
+}
+
 func TestValidateNeedsAFile(t *testing.T) {
 	require.Contains(t, otelnpd(t, "", "validate").stderr, `required flag(s) "config" not set`)
+	monitor := filepath.Join(t.TempDir(), "kernel-monitor.json")
+	require.NoError(t, os.WriteFile(monitor, []byte(`{"plugin": "kmsg"}`), 0o600))
+	require.Contains(t, otelnpd(t, "", "validate", "--config", monitor).stderr, "if it is a file of node-problem-detector, see otelnpd config convert --help")
 	missing := otelnpd(t, "", "validate", "--config", "/does/not/exist.yaml")
 	require.Contains(t, missing.stderr, "no such file or directory: name a file that this user may read")
 	require.NotContains(t, missing.stderr, "named above")

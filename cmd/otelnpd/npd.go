@@ -32,8 +32,17 @@ itself. ` + "`otelnpd config convert -- FLAGS`" + ` prints the YAML of the same.
 	}
 }
 
-func runNPD(cmd *cobra.Command, args []string) error {
+// parseNPD reads a command line for what is built into this program.
+func parseNPD(args []string) (*npd.Options, error) {
 	options, err := npd.Parse(args)
+	if err == nil {
+		options.WithoutGoogleCloud = !hasGoogleCloud
+	}
+	return options, err
+}
+
+func runNPD(cmd *cobra.Command, args []string) error {
+	options, err := parseNPD(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n\nFlags:\n%s", cmd.Long, npd.Flags(&npd.Options{}).FlagUsages())
@@ -51,7 +60,7 @@ func runNPD(cmd *cobra.Command, args []string) error {
 	}
 	// As node-problem-detector, it does not look out for changed files: who changes
 	// them asks for a reload.
-	return runConfig(cmd, loaded, launch{warnings: warnings, load: load})
+	return runConfig(cmd, loaded, launch{implied: true, warnings: warnings, load: load})
 }
 
 // loadNPD reads the files of a command line.
@@ -83,7 +92,7 @@ func warningsOf(made *npd.Conversion) []string {
 }
 
 func newConvertCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "convert -- FLAGS",
 		Short: "Print the YAML of a command line of node-problem-detector",
 		Long: `Print the YAML configuration that does what node-problem-detector does with FLAGS
@@ -92,16 +101,21 @@ files, is told on standard error.`,
 		Example: "  otelnpd config convert -- --config.system-log-monitor=/config/kernel-monitor.json > otelnpd.yaml",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || cmd.ArgsLenAtDash() > 0 {
-				return errors.New("write node-problem-detector's flags after --")
+				return errFlagsAfterDashes
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return convert(cmd, args) },
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", err, errFlagsAfterDashes) })
+	return cmd
 }
 
+// errFlagsAfterDashes is the error of flags that are missing or stand elsewhere.
+var errFlagsAfterDashes = errors.New("write node-problem-detector's flags after --")
+
 func convert(cmd *cobra.Command, args []string) error {
-	options, err := npd.Parse(args)
+	options, err := parseNPD(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		return cmd.Help()
 	}

@@ -79,7 +79,7 @@ func TestConvertPrintsWhatValidates(t *testing.T) {
 
 	checked := otelnpd(t, got.stdout, "validate", "--config", "-")
 	require.Zero(t, checked.code, checked.stderr)
-	require.Contains(t, checked.stdout, "is valid (pipelines: 1, rules: 3, conditions: 1)")
+	require.Contains(t, checked.stdout, "is valid (pipelines: 2, rules: 3, conditions: 1)")
 	require.Empty(t, checked.stderr)
 }
 

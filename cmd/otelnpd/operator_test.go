@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,10 +22,12 @@ import (
 // served is what stands behind the socket: an agent that does as it is told.
 type served struct {
 	socket   string
-	rules    []operator.Rule
+	mu       sync.Mutex
+	rules    []operator.Rule // what is changed by orders, mu guards
 	reloaded operator.Reloaded
 	refused  error
 	note     string
+	slow     time.Duration // how long an order takes
 }
 
 var silencedAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -60,7 +64,20 @@ func (s *served) find(id string) (*operator.Rule, error) {
 	return nil, fmt.Errorf("%w: %s", operator.ErrUnknownRule, id)
 }
 
+// silenced are the ids of rules that are silenced.
+func (s *served) silenced() (ids []string) {
+	for _, rule := range s.rules {
+		if !rule.SilencedUntil.IsZero() {
+			ids = append(ids, rule.ID)
+		}
+	}
+	return ids
+}
+
 func (s *served) silence(_ context.Context, id string, silence time.Duration, _ string) (operator.Silenced, error) {
+	time.Sleep(s.slow)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	rule, err := s.find(id)
 	if err != nil {
 		return operator.Silenced{}, err
@@ -70,6 +87,8 @@ func (s *served) silence(_ context.Context, id string, silence time.Duration, _ 
 }
 
 func (s *served) unsilence(_ context.Context, id, _ string) (operator.Unsilenced, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	rule, err := s.find(id)
 	if err != nil {
 		return operator.Unsilenced{}, err
@@ -113,6 +132,85 @@ func TestRulesSilence(t *testing.T) {
 	require.Equal(t, `Note: the state could not be written: disk full\x1b[2J`+"\n", got.stderr)
 }
 
+func TestRulesSilenceMany(t *testing.T) {
+	s := serve(t)
+	s.rules = []operator.Rule{{ID: "kernel/a", Condition: "A"}, {ID: "kernel/b", Condition: "B"}, {ID: "disk/a", Condition: "A"}, {ID: "disk/c"}}
+	rules := func(args ...string) result {
+		return otelnpd(t, "", append(append([]string{"rules"}, args...), "--socket", s.socket)...)
+	}
+
+	const until = " is silenced until 2026-01-02T05:04:05Z\n"
+	require.Equal(t, result{0, "disk/a" + until + "kernel/a" + until, ""}, rules("silence", "--condition", "A", "--for", "2h"))
+	require.Equal(t, []string{"kernel/a", "disk/a"}, s.silenced())
+	require.Equal(t, result{0, "disk/c" + until + "kernel/a" + until + "kernel/b" + until, ""}, rules("silence", "kernel/*", "disk/c", "kernel/a", "--for", "2h"))
+	require.Equal(t, result{0, "kernel/b is no longer silenced\n", ""}, rules("unsilence", "--condition", "B"))
+	require.Equal(t, result{0, "no such rule is silenced\n", ""}, rules("unsilence", "--condition", "B"))
+	require.Equal(t, result{0, "kernel/a is no longer silenced\n", ""}, rules("unsilence", "kernel/*"))
+	require.Equal(t, 3, strings.Count(rules("list", "--silenced").stdout, "\n"), "a head, disk/a and disk/c")
+
+	s.note = "the state could not be written"
+	require.Equal(t, result{0, "disk/a is no longer silenced\ndisk/c is no longer silenced\n", "Note: the state could not be written\n"},
+		rules("unsilence", "--all"))
+	require.Equal(t, "[]\n", rules("list", "--silenced", "--output", "json").stdout)
+}
+
+// manyRules are rules of the condition Many, of which the first ones are silenced.
+func manyRules(rules, silenced int) (many []operator.Rule) {
+	for i := range rules {
+		rule := operator.Rule{ID: fmt.Sprintf("many/%04d", i), Condition: "Many"}
+		if i < silenced {
+			rule.SilencedSince, rule.SilencedUntil = silencedAt, silencedAt.Add(time.Hour)
+		}
+		many = append(many, rule)
+	}
+	return many
+}
+
+// --timeout is for each answer: a disk that is slow serves as many as are asked for.
+func TestRulesSilenceMoreThanAtOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.rules, s.slow = manyRules(65, 0), 2500*time.Millisecond
+	got := otelnpd(t, "", "rules", "silence", "--condition", "Many", "--for", "1h", "--timeout", "4s", "--socket", s.socket)
+	require.Zero(t, got.code, got.stderr)
+	require.Equal(t, 65, strings.Count(got.stdout, "is silenced until"))
+	require.Len(t, s.silenced(), 65)
+}
+
+// More than can be silenced is refused before any is.
+func TestRulesSilenceTooMany(t *testing.T) {
+	s := serve(t)
+	s.rules = manyRules(1030, 6)
+	got := otelnpd(t, "", "rules", "silence", "many/*", "--for", "2h", "--socket", s.socket)
+	require.Equal(t, result{1, "", "Error: 1030 rules would be silenced, and no more than 1024 can be: silence fewer, or list them under processors.rules.disable\n"}, got)
+	require.Len(t, s.silenced(), 6)
+	got = otelnpd(t, "", "rules", "silence", "many/000*", "many/1*", "--for", "2h", "--socket", s.socket)
+	require.Zero(t, got.code, got.stderr)
+	require.Len(t, s.silenced(), 40)
+}
+
+// An agent that hangs is not asked about every rule.
+func TestRulesSilenceEndsWithAnAgentThatHangs(t *testing.T) {
+	socket := takesAndNeverAnswers(t)
+	var ids []string
+	for _, rule := range manyRules(200, 0) {
+		ids = append(ids, rule.ID)
+	}
+	got := otelnpd(t, "", append([]string{"rules", "unsilence", "--timeout", "200ms", "--socket", socket}, ids...)...)
+	require.Equal(t, 1, got.code)
+	require.Contains(t, got.stderr, "unsilence many/0000: ")
+	require.Regexp(t, `\n136 more rules were not asked for\n$`, got.stderr)
+}
+
+// What is in order is done, whatever is wrong with the rest.
+func TestRulesSilenceSome(t *testing.T) {
+	s := serve(t)
+	got := otelnpd(t, "", "rules", "silence", "kernel/none", "kernel/ext4-error", "--for", "2h", "--socket", s.socket)
+	require.Equal(t, 1, got.code)
+	require.Equal(t, "kernel/ext4-error is silenced until 2026-01-02T05:04:05Z\n", got.stdout)
+	require.Contains(t, got.stderr, "silence kernel/none: ")
+}
+
 func TestRulesSilenceRefused(t *testing.T) {
 	s := serve(t)
 	for _, tt := range []struct {
@@ -124,8 +222,11 @@ func TestRulesSilenceRefused(t *testing.T) {
 		{`required flag(s) "for" not set`, []string{"silence", "kernel/ext4-error"}},
 		{`"soon" is no duration: write one such as 2h or 30m`, []string{"silence", "kernel/ext4-error", "--for", "soon"}},
 		{"1000h0m0s is out of range: write 1s to 744h", []string{"silence", "kernel/ext4-error", "--for", "1000h"}},
-		{"write one rule's ID; otelnpd rules list shows them", []string{"silence", "--for", "2h"}},
-		{"write one rule's ID", []string{"unsilence", "a", "b"}},
+		{"write rules' IDs or --condition TYPE; otelnpd rules list shows them", []string{"silence", "--for", "2h"}},
+		{"write rules' IDs or --condition TYPE", []string{"unsilence"}},
+		{`"kernel/[" is no glob: syntax error in pattern`, []string{"unsilence", "kernel/["}},
+		{`"ext4*" names no rule; otelnpd rules list shows all`, []string{"silence", "ext4*", "--for", "2h"}},
+		{`no rule acts on a condition KernelDedlock; did you mean "KernelDeadlock"?`, []string{"silence", "--condition", "KernelDedlock", "--for", "2h"}},
 	} {
 		got := otelnpd(t, "", append(append([]string{"rules"}, tt.args...), "--socket", s.socket)...)
 		require.Equal(t, 1, got.code, tt.args)
@@ -141,7 +242,9 @@ func TestRulesAreCompleted(t *testing.T) {
 	}
 	require.Equal(t, "kernel/docker-hung\tDockerHung\nkernel/ext4-error\tExt4Error\n:4\n", complete("silence", "--for", "1h", "--socket", s.socket, ""))
 	require.Equal(t, "kernel/docker-hung\tDockerHung\n:4\n", complete("unsilence", "--socket", s.socket, ""))
+	require.Equal(t, "kernel/ext4-error\tExt4Error\n:4\n", complete("silence", "--for", "1h", "--socket", s.socket, "kernel/docker-hung", ""))
 	require.Equal(t, ":4\n", complete("unsilence", "--socket", s.socket, "kernel/docker-hung", ""))
+	require.Equal(t, "KernelDeadlock\tDockerHung\n:4\n", complete("silence", "--for", "1h", "--socket", s.socket, "--condition", ""))
 	require.Equal(t, ":4\n", complete("silence", "--for", "1h", "--socket", s.socket+".none", ""))
 	require.Equal(t, "30m\n2h\n24h\n:4\n", complete("silence", "a", "--for", ""))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -21,6 +22,7 @@ import (
 	"github.com/otelnpd/otelnpd/exporters/console"
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/agentlog"
+	"github.com/otelnpd/otelnpd/pipeline/capability"
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
@@ -39,9 +41,11 @@ func newRunCommand() *cobra.Command {
 		Short: "Watch this node and report its problems",
 		Long: `Watch this node and report its problems until SIGTERM or SIGINT.
 
-Without --config the built-in default is run: the kernel's log, the kernel rules,
-and the console, Prometheus (127.0.0.1:20257) and status (127.0.0.1:20256) as
-exporters. Reading /dev/kmsg needs root or CAP_SYSLOG.
+Without --config the built-in default is run, which otelnpd config default prints:
+the kernel's log and the kernel rules, the panics of earlier boots, and the checks
+of threads, files, memory, disks and links; the console, Prometheus
+(127.0.0.1:20257) and status (127.0.0.1:20256) as exporters. Reading /dev/kmsg
+needs root or CAP_SYSLOG.
 
 What must survive a restart is kept in service.state_dir. A changed configuration
 is taken on while the agent runs: when its files have changed, at SIGHUP, and by
@@ -58,16 +62,17 @@ console alone, lets time pass as the lines say, and ends at the input's end.`,
 		Example: `  otelnpd run
   otelnpd run --config /etc/otelnpd/otelnpd.yaml
   otelnpd run --output json | jq 'select(.kind != "snapshot") | .reason'
-  dmesg | otelnpd run --input -`,
+  otelnpd run --input saved-dmesg.txt`,
 		Args: noFileArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd, flags) },
 	}
 	addConfigFlag(cmd, &flags.config)
-	cmd.Flags().StringVarP(&flags.input, "input", "i", "", "saved kernel log to read instead of all receivers; - reads standard input")
+	cmd.Flags().StringVarP(&flags.input, "input", "i", "", "saved kernel log to read instead of all receivers; - reads standard input, as in dmesg | otelnpd run --input -")
 	cmd.Flags().StringVar(&flags.socket, "socket", "", "operator socket instead of $OTELNPD_SOCKET and service.socket; none opens none")
 	cmd.Flags().StringVar(&flags.state, "state-dir", "",
 		"directory for what must survive a restart, instead of $OTELNPD_STATE_DIR and service.state_dir; none keeps it in memory")
 	addOutputFlag(cmd, &flags.output, outputText, outputJSON)
+	cmd.Flags().Lookup("output").Usage += "; without it, what exporters.console says, else text on a terminal and json elsewhere"
 	return cmd
 }
 
@@ -98,6 +103,9 @@ type launch struct {
 	runFlags
 	// interactive: a person at a terminal started it and sees what it says.
 	interactive bool
+	// implied: nobody has written the capabilities to keep. They come of flags that say
+	// nothing of them.
+	implied bool
 	// warnings are what is odd about the configuration.
 	warnings []string
 	// load reads the configuration again; nil: it cannot be read again.
@@ -130,6 +138,9 @@ func runConfig(cmd *cobra.Command, loaded *config.Config, how launch) error {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("a metric could not be kept", "error", err) }))
 	// client-go's own log, of token files for example, is the agent's.
 	klog.SetSlogLogger(logger.With("library", "client-go"))
+	// So is what libraries tell by the standard log: Google's says in which year it ends.
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(slog.NewLogLogger(logger.Handler(), slog.LevelDebug).Writer())
 	for _, warning := range how.warnings {
 		logger.Warn(warning)
 	}
@@ -149,6 +160,9 @@ func runConfig(cmd *cobra.Command, loaded *config.Config, how launch) error {
 
 // runLive watches the node until ctx ends.
 func runLive(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, level *slog.LevelVar, how launch) error {
+	if err := keepCapabilities(loaded.Service.Capabilities, logger, how.implied); err != nil {
+		return err
+	}
 	clock := pipeline.SystemClock{}
 	boot, err := pipeline.ReadBoot(loaded.Service.Host, clock)
 	if err != nil {
@@ -176,6 +190,26 @@ func runLive(cmd *cobra.Command, loaded *config.Config, logger *slog.Logger, lev
 	return runAgent(cmd.Context(), options, nil, watch.reloads)
 }
 
+// keepCapabilities gives up all but these; nil: none. What is only implied must not keep
+// the agent from its work: where it is refused, all are kept.
+func keepCapabilities(keep []capability.Name, logger *slog.Logger, implied bool) error {
+	if keep == nil {
+		return nil
+	}
+	err := capability.Keep(keep)
+	switch {
+	case err == nil:
+		return nil
+	case implied:
+		logger.Warn("capabilities that are not needed are kept", "error", err,
+			"remedy", "let the system calls capset and prctl through the filter (SystemCallFilter=capset in a unit), or start it with fewer capabilities")
+		return nil
+	default:
+		return fmt.Errorf("%w; service.capabilities asks for it: let the system calls capset and prctl through the filter "+
+			"(SystemCallFilter=capset in a unit), or leave it out to keep all", err)
+	}
+}
+
 // runAgent runs an agent until ctx ends or ended is closed. At each word on
 // reloads, which tells what has asked for it, it reads its configuration again.
 func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}, reloads <-chan string) error {
@@ -188,15 +222,18 @@ func runAgent(ctx context.Context, options agentOptions, ended <-chan struct{}, 
 	}
 	options.logger.Info("otelnpd is running", "version", version, "node", options.node,
 		"rules", len(options.config.Conditions.Rules), "conditions", len(options.config.Conditions.Types))
-	a.untilEnd(ctx, ended, reloads)
+	if err := a.untilEnd(ctx, ended, reloads); err != nil {
+		return joinShutdown(err, a)
+	}
 	if err := a.shutdown(); err != nil {
 		return fmt.Errorf("shut down: %w", err)
 	}
 	return nil
 }
 
-// untilEnd waits until ctx ends or ended is closed.
-func (a *agent) untilEnd(ctx context.Context, ended <-chan struct{}, reloads <-chan string) {
+// untilEnd waits until ctx ends or ended is closed. The error is that of a component
+// which was not to be without what it has given up.
+func (a *agent) untilEnd(ctx context.Context, ended <-chan struct{}, reloads <-chan string) error {
 	settled := a.store.Settled()
 	var reloaded chan struct{} // closed when the one under way is over; nil: there is none
 	for {
@@ -220,9 +257,11 @@ func (a *agent) untilEnd(ctx context.Context, ended <-chan struct{}, reloads <-c
 			reloaded = nil
 		case <-ctx.Done():
 			a.logger.Info("shutting down", "within", a.config.Load().Service.ShutdownTimeout.String())
-			return
+			return nil
+		case err := <-a.fatal:
+			return err
 		case <-ended:
-			return
+			return nil
 		}
 	}
 }

@@ -79,6 +79,7 @@ func TestRunInputReadsStandardInput(t *testing.T) {
 
 	require.Zero(t, code, stderr.String())
 	require.Contains(t, stdout.String(), "KernelDeadlock=True")
+	require.NotContains(t, stdout.String(), "NotYetChecked", "checks are not run beside a saved log")
 }
 
 func TestRunInputThatIsNotThere(t *testing.T) {
@@ -122,6 +123,11 @@ service:
 	}
 	require.NoError(t, os.WriteFile(a.config, []byte(text), 0o600))
 	a.start(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("the agent's standard output:\n" + a.stdout.String() + "and error:\n" + a.stderr.String())
+		}
+	})
 	return a
 }
 
@@ -180,6 +186,7 @@ func TestRunLiveUntilToldToStop(t *testing.T) {
 	second := otelnpd(t, "", "run", "--socket", a.socket)
 	require.Equal(t, 1, second.code)
 	require.Contains(t, second.stderr, "another otelnpd is running")
+	require.Contains(t, second.stderr, "OTELNPD_SOCKET", "what to do")
 
 	a.stop()
 	require.Zero(t, <-a.code, a.stderr.String())

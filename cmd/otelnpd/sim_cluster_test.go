@@ -13,8 +13,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/otelnpd/otelnpd/exporters/kubernetes"
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -29,7 +27,7 @@ type simCluster struct {
 	chance  *rand.Rand
 	mode    string // up, down, flaky, slow
 	node    map[string]condition.NodeCondition
-	events  map[string]corev1.Event
+	events  map[string]apiserver.Event
 	patches []simPatch // since the last look
 }
 
@@ -44,7 +42,7 @@ type simPatch struct {
 func newSimCluster(w *simWorld, seed uint64) *simCluster {
 	return &simCluster{
 		world: w, chance: rand.New(rand.NewPCG(seed, 2)), mode: "up",
-		node: map[string]condition.NodeCondition{}, events: map[string]corev1.Event{},
+		node: map[string]condition.NodeCondition{}, events: map[string]apiserver.Event{},
 	}
 }
 
@@ -68,7 +66,7 @@ func (c *simCluster) conditions() map[string]condition.NodeCondition {
 	return maps.Clone(c.node)
 }
 
-func (c *simCluster) allEvents() map[string]corev1.Event {
+func (c *simCluster) allEvents() map[string]apiserver.Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return maps.Clone(c.events)
@@ -191,8 +189,8 @@ func (a simAPI) checkEarly() {
 }
 
 // WriteEvent makes an Event or writes over it.
-func (a simAPI) WriteEvent(ctx context.Context, event *corev1.Event) error {
-	err := a.call(ctx, func(c *simCluster) { c.events[event.Name] = *event.DeepCopy() })
+func (a simAPI) WriteEvent(ctx context.Context, event *apiserver.Event) error {
+	err := a.call(ctx, func(c *simCluster) { c.events[event.Name] = *event })
 	if err != nil && a.life.cutOff() {
 		return nil // nobody hears the answer; so the dead end soon
 	}

@@ -110,7 +110,9 @@ func simVariants() []simVariant {
 }
 
 // simTypes are the conditions of the base configuration.
-func simTypes() []string { return []string{"DiskDown", "KernelStuck", "MachineCheck", "ThermalTrip"} }
+func simTypes() []string {
+	return []string{"DiskDown", fanStopped, "KernelStuck", "MachineCheck", "ThermalTrip"}
+}
 
 func (v *simVariant) types() []string {
 	return slices.DeleteFunc(simTypes(), func(name string) bool { return name == v.dropped })
@@ -123,12 +125,12 @@ func simConfig(variant int, runDir string) []byte {
 	for _, name := range v.types() {
 		fmt.Fprintf(&text, "  %s: {healthy: {reason: No%s, message: all is well}}\n", name, name)
 	}
-	fmt.Fprintf(&text, "receivers:\n  kmsg: {%s}\nprocessors:\n  rules:\n    rules:\n", v.receiver)
+	fmt.Fprintf(&text, "receivers:\n  kmsg: {%s}\n  simfans: {}\nprocessors:\n  rules:\n    rules:\n", v.receiver)
 	for i := range v.rules {
 		fmt.Fprintf(&text, "      - %s\n", v.rules[i].yaml)
 	}
 	fmt.Fprintf(&text, "exporters:\n  console: {output: json}\n  kubernetes: {%swait: {interval: 1s}}\n", v.exporter)
 	fmt.Fprintf(&text, "service:\n  node: %s\n  socket: none\n  shutdown_timeout: 2s\n  host: {run: %s}\n", simNode, runDir)
-	fmt.Fprintf(&text, "  pipelines:\n    logs: {receivers: [kmsg], exporters: [console, kubernetes]}\n")
+	fmt.Fprintf(&text, "  pipelines:\n    logs: {receivers: [kmsg, simfans], exporters: [console, kubernetes]}\n")
 	return []byte(text.String())
 }

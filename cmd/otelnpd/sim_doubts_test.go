@@ -81,6 +81,9 @@ func (o *simOracle) loseState(onNode map[string]bool) {
 		t.textKnown = t.textKnown && !t.problem
 		t.doubted = t.doubted || t.problem // whichever line confirms what the Node says makes its Event
 		t.timeKnown = false
+		if name == fanStopped && o.slow {
+			o.doubt(name)
+		}
 		if problem, told := onNode[name]; o.operated || !o.lossless || o.wallMove || (name == "MachineCheck" && t.problem != (told && problem)) {
 			o.doubt(name)
 		}

@@ -34,6 +34,9 @@ var simWeights = []struct {
 	{6, func(r *rand.Rand) simOp {
 		return simOp{"burst", pick(r, "slow", "flaky", "oops", "mixed", "mixed"), 2 + r.IntN(8)}
 	}},
+	{8, func(r *rand.Rand) simOp {
+		return simOp{"fan", pick(r, "stopped", "slow", "well", "gone"), r.IntN(3)}
+	}},
 	{3, func(r *rand.Rand) simOp { return simOp{"clear", pick(r, simTypes()...), 0} }},
 	{2, func(r *rand.Rand) simOp {
 		return simOp{"silence", pick(r, "disk-down", "stuck", "oops", "flaky"), 10 + r.IntN(200)}
@@ -110,6 +113,8 @@ func (w *simWorld) apply(op simOp) {
 		w.write(simKind(op.what), op.n)
 	case "burst":
 		w.burst(op)
+	case "fan":
+		w.turnFan(op)
 	case "pass":
 		w.pass(time.Duration(op.n) * time.Millisecond)
 	case "api":

@@ -36,6 +36,9 @@ type simOracle struct {
 	owned       map[string]time.Duration // since when the agent knows that a condition of the Node is its own
 	aliveAt     time.Duration            // when the agent was seen to live last
 	firmAt      time.Duration            // what is older is on the disk for certain
+	fansAt      time.Duration            // when something else was found of the fans last
+	slow        bool                     // one was slow then
+	fansVague   bool                     // of what was found last the agent may not know
 }
 
 type simExpected struct {
@@ -84,6 +87,8 @@ func newSimOracle(w *simWorld) *simOracle {
 	for _, name := range o.variant.types() {
 		o.types[name] = &simType{since: w.begun, timeKnown: true, textKnown: true, was: []bool{false}}
 	}
+	// A verdict's Event may be told again; and before the first one nothing is known.
+	o.types[fanStopped].timeKnown, o.types[fanStopped].doubted = false, true
 	return o
 }
 
@@ -234,6 +239,9 @@ func (o *simOracle) reload(variant int, now simStamp) {
 		byName[rule.name()] = rule
 	}
 	for key, held := range maps.Clone(o.causes) {
+		if key.rule == fanRule.id {
+			continue
+		}
 		rule, stays := byName[key.rule]
 		if !stays {
 			o.end(key, now.wall, now.age)
@@ -246,7 +254,7 @@ func (o *simOracle) reload(variant int, now simStamp) {
 		if !slices.Contains(declared, name) {
 			delete(o.types, name)
 		} else if o.types[name] == nil {
-			o.types[name] = &simType{since: now.wall, timeKnown: false, textKnown: true, was: []bool{false}}
+			o.types[name] = &simType{since: now.wall, timeKnown: false, textKnown: true, doubted: !o.lossless, was: []bool{false}}
 		}
 	}
 	maps.DeleteFunc(o.quiet, func(id string, _ time.Duration) bool {
@@ -280,14 +288,14 @@ func (o *simOracle) boot(at simStamp) {
 		late[name] = !t.timeKnown
 	}
 	for key, held := range maps.Clone(o.causes) {
-		if held.active && held.rule.latched {
+		if held.active && (held.rule.latched || key.rule == fanRule.id) {
 			continue
 		}
 		o.end(key, at.wall.Add(-at.boot), at.age)
 	}
 	for name, t := range o.types {
 		t.timeKnown = t.timeKnown && !late[name]
-		if t.unsure && name != "MachineCheck" {
+		if t.unsure && name != "MachineCheck" && name != fanStopped {
 			t.unsure, t.timeKnown, t.textKnown = false, false, true
 		}
 	}

@@ -41,6 +41,7 @@ type simWorld struct {
 	boots    int
 	bootAt   time.Duration // on the node's own time
 	ring     simRing
+	fans     map[string]string // what each is: stopped, slow, well
 	disk     *statetest.Disk
 	diskFree func() // lets a disk go that hangs; nil: it does not
 	diskMode string
@@ -66,7 +67,7 @@ type simLife struct {
 func newSimWorld(seed uint64, dir string, logs io.Writer) *simWorld {
 	w := &simWorld{
 		runDir: filepath.Join(dir, strconv.FormatUint(seed, 10)), logs: logs, chance: rand.New(rand.NewPCG(seed, 1)),
-		begun: time.Now(), bootAt: -100 * time.Second, disk: statetest.NewDisk(),
+		begun: time.Now(), bootAt: -100 * time.Second, disk: statetest.NewDisk(), fans: map[string]string{"f0": "well", "f1": "well"},
 	}
 	w.ring = simRing{size: []int{10_000, 10_000, 10_000, 12}[seed%4], batch: 1 + int(seed/4%3)}
 	w.cluster = newSimCluster(w, seed)
@@ -164,7 +165,7 @@ func (w *simWorld) start() {
 	made, err := newAgent(agentOptions{
 		config: w.load(), logger: slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		clock: w, boot: boot, node: simNode, console: consoleTarget{writer: &simConsole{life}},
-		cluster: simAPI{life}, extraReceivers: []pipeline.ReceiverFactory{newSimSource(life)},
+		cluster: simAPI{life}, extraReceivers: []pipeline.ReceiverFactory{newSimSource(life), newSimFans(life)},
 		stateDir: "/state", stateDirChosen: true, disk: disk,
 		load: func() (*config.Config, []string, error) { return w.load(), nil, nil },
 	})
@@ -181,7 +182,7 @@ func (w *simWorld) start() {
 var errCutOff = errors.New("the process is gone")
 
 func (w *simWorld) load() *config.Config {
-	loaded, err := config.Parse(simConfig(w.variant, w.runDir), "sim.yaml", configFactories())
+	loaded, err := config.Parse(simConfig(w.variant, w.runDir), "sim.yaml", simFactories())
 	if err != nil {
 		panic(err) // the simulation's own file
 	}
@@ -226,6 +227,7 @@ func (w *simWorld) end() {
 	}
 	synctest.Wait()
 	w.alive = nil
+	w.oracle.doubtFans()
 	w.checkState()
 }
 

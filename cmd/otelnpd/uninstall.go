@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"os/signal"
 	"slices"
-	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +23,7 @@ type uninstallFlags struct {
 	config     string
 	kubeconfig string
 	node       string
+	allNodes   bool
 	socket     string
 	state      string
 	dryRun     bool
@@ -42,19 +43,28 @@ written.
 
 Stop the agent before: one that runs would set its conditions again. The apiserver
 and the credentials are those of exporters.kubernetes in the configuration, which
-may patch nodes/status; --kubeconfig takes others.`,
+may patch nodes/status; --kubeconfig takes others.
+
+With --all-nodes they are removed from all Nodes of the cluster, for an operator who
+has taken the agents off and may list nodes. No state is looked at then, nor
+whether an agent runs.`,
 		Example: `  otelnpd uninstall --config /etc/otelnpd/otelnpd.yaml
-  otelnpd uninstall --node worker-3 --kubeconfig ~/.kube/config KernelDeadlock ReadonlyFilesystem`,
+  otelnpd uninstall --node worker-3 --kubeconfig ~/.kube/config KernelDeadlock ReadonlyFilesystem
+  otelnpd uninstall --all-nodes --config otelnpd.yaml --kubeconfig ~/.kube/config`,
 		RunE: func(cmd *cobra.Command, types []string) error { return uninstall(cmd, flags, types) },
 	}
 	addConfigFlag(cmd, &flags.config)
 	cmd.Flags().StringVar(&flags.kubeconfig, "kubeconfig", "", "kubeconfig file in place of the credentials of the configuration")
 	cmd.Flags().StringVar(&flags.node, "node", "", "name of the Node in place of service.node, $NODE_NAME and the host name")
+	cmd.Flags().BoolVar(&flags.allNodes, "all-nodes", false, "remove them from all Nodes of the cluster")
 	cmd.Flags().StringVar(&flags.socket, "socket", "", "operator socket by which to see whether an agent runs here; none: do not look")
 	cmd.Flags().StringVar(&flags.state, "state-dir", "", "the agent's directory for state instead of $OTELNPD_STATE_DIR and service.state_dir; none: do not look")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "say what would be removed, and remove nothing")
 	cmd.Flags().BoolVar(&flags.force, "force", false, "remove them although an agent runs here")
-	cmd.Flags().DurationVar(&flags.timeout, "timeout", 30*time.Second, "how long to try")
+	cmd.Flags().DurationVar(&flags.timeout, "timeout", 30*time.Second, "how long to try, for each Node")
+	for _, ofOneNode := range []string{"node", "socket", "state-dir", "force"} {
+		cmd.MarkFlagsMutuallyExclusive(ofOneNode, "all-nodes")
+	}
 	return cmd
 }
 
@@ -63,26 +73,30 @@ func uninstall(cmd *cobra.Command, flags uninstallFlags, types []string) error {
 	if err != nil {
 		return err
 	}
-	dir, _ := stateDir(flags.state, loaded.Service.StateDir)
+	dir := config.StateDirNone // a state is of this node alone
+	if !flags.allNodes {
+		dir, _ = stateDir(flags.state, loaded.Service.StateDir)
+	}
 	if types, err = typesToRemove(cmd.Context(), loaded, types, dir); err != nil {
 		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	cmd.SetContext(ctx)
+	client := apiserver.New(flags.apiserver(loaded), apiserver.Options{UserAgent: "otelnpd/" + version})
+	defer client.Close()
+	if flags.allNodes {
+		return flags.removeEverywhere(cmd, client, types)
 	}
 	node, err := nodeName(cmp.Or(flags.node, loaded.Service.Node))
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), flags.timeout)
-	defer cancel()
-	if err := flags.checkStopped(ctx, loaded); err != nil {
+	if err := flags.checkStopped(cmd.Context(), loaded); err != nil {
 		return err
 	}
-	client := apiserver.New(flags.apiserver(loaded), apiserver.Options{UserAgent: "otelnpd/" + version})
-	defer client.Close()
-	removed, err := removeConditions(ctx, client, node, types, flags.dryRun)
-	if err != nil {
-		return withRemedy(err)
-	}
-	return tellRemoved(cmd.OutOrStdout(), node, removed, flags.dryRun)
+	return flags.remove(cmd, client, node, types)
 }
 
 // typesToRemove are the named condition types, or those that the configuration
@@ -136,6 +150,8 @@ func (f *uninstallFlags) checkStopped(ctx context.Context, loaded *config.Config
 	if f.force || f.dryRun || path == "" {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
 	stateDir := cmp.Or(os.Getenv(stateDirVariable), loaded.Service.StateDir)
 	client, err := operator.Dial(append([]string{path}, socketFallbacks(path, stateDir)...)...)
 	if err != nil {
@@ -159,44 +175,4 @@ func (f *uninstallFlags) apiserver(loaded *config.Config) apiserver.Config {
 		way.Server, way.ServiceAccountToken = "", false
 	}
 	return way
-}
-
-// removeConditions removes those of the types that the Node has, and returns them.
-func removeConditions(ctx context.Context, client *apiserver.Client, name string, types []string, dryRun bool) ([]string, error) {
-	node, err := client.Node(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	var found []string
-	for _, one := range node.Conditions {
-		if slices.Contains(types, one.Type) {
-			found = append(found, one.Type)
-		}
-	}
-	if dryRun {
-		return found, nil
-	}
-	_, err = client.PatchConditions(ctx, apiserver.Patch{Node: name, UID: node.UID, Delete: found})
-	return found, err
-}
-
-func tellRemoved(out io.Writer, node string, removed []string, dryRun bool) error {
-	verb := "removed from"
-	if dryRun {
-		verb = "would be removed from"
-	}
-	text := "none of the conditions is on"
-	if len(removed) > 0 {
-		text = strings.Join(removed, ", ") + " " + verb
-	}
-	_, err := fmt.Fprintf(out, "%s the Node %s\n", text, node)
-	return err
-}
-
-// withRemedy adds what an operator can do about an error of the apiserver.
-func withRemedy(err error) error {
-	if own, ok := errors.AsType[*apiserver.Error](err); ok && own.Remedy != "" {
-		return fmt.Errorf("%w; %s", err, own.Remedy)
-	}
-	return err
 }

@@ -25,6 +25,9 @@ service: {socket: none, pipelines: {logs: {receivers: [kmsg], exporters: [consol
 		"nothing declared": {[]string{"--config", plain}, "the configuration declares no conditions: name the types to remove"},
 		"no credentials":   {[]string{"--config", plain, "KernelDeadlock"}, "there is no kubeconfig, no service account and no $KUBECONFIG; run in a Pod"},
 		"no kubeconfig":    {[]string{"--config", plain, "--kubeconfig", "/does/not/exist", "KernelDeadlock"}, "/does/not/exist"},
+		"one and all":      {[]string{"--node", "a", "--all-nodes", "KernelDeadlock"}, "[all-nodes node] were all set"},
+		"state of all":     {[]string{"--state-dir", "/a", "--all-nodes", "KernelDeadlock"}, "[all-nodes state-dir] were all set"},
+		"all by nothing":   {[]string{"--config", plain, "--all-nodes"}, "the configuration declares no conditions: name the types to remove"},
 		"no configuration": {[]string{"--config", "/does/not/exist"}, "/does/not/exist"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -147,7 +147,8 @@ func TestEveryFrozenStateIsGoneOnFrom(t *testing.T) {
 			a.start(t)
 			require.Contains(t, a.stderr.String(), "the agent goes on from what was kept")
 			listed := otelnpd(t, "", "conditions", "list", "--socket", a.socket)
-			require.Regexp(t, `(?m)^KernelDeadlock +True +2026-11-28T\S+ +DockerHung +task `, listed.stdout)
+			day := frozen.document.Written.UTC().Format(time.DateOnly)
+			require.Regexp(t, `(?m)^KernelDeadlock +True +`+day+`T\S+ +DockerHung +task `, listed.stdout)
 			rules := otelnpd(t, "", "rules", "list", "--socket", a.socket).stdout
 			require.Regexp(t, `(?m)^agent-schema-\d/(noisy|hot) .* \d{4}-\S+Z$`, rules)
 			eventually(t, "what the console had not taken", func() bool { return strings.Contains(a.stdout.String(), "cpu2 is stuck") })

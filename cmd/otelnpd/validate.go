@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -16,13 +17,14 @@ func newValidateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate --config FILE",
 		Short: "Check a configuration file",
-		Long: `Check a configuration file and all rule packs that it names. Every error is
-printed with its file, line and column; rules run their own tests. Exit 1 if there
-is an error; warnings leave it at 0.`,
+		Long: `Check a configuration file, all rule packs that it names and the files that
+exporters read (web_config_file). Every error is printed with its file, line and
+column; rules run their own tests. Exit 1 if there is an error; warnings leave it
+at 0, as does a file of an exporter that is not on this machine.`,
 		Example: "  otelnpd validate --config otelnpd.yaml\n  otelnpd config default | otelnpd validate --config -",
 		Args:    noFileArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			loaded, err := loadConfig(cmd, path)
+			loaded, err := loadConfig(cmd, path, config.CheckFiles())
 			if err != nil {
 				return err
 			}
@@ -54,7 +56,7 @@ func addConfigFlag(cmd *cobra.Command, path *string) {
 
 // loadConfig reads the file, standard input for "-", or the built-in default
 // for "". What is wrong with it has been told when it returns errTold.
-func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
+func loadConfig(cmd *cobra.Command, path string, options ...config.Option) (*config.Config, error) {
 	if path == "" && cmd.Flags().Changed("config") {
 		return nil, errors.New("--config is empty: write a file's path, or leave the flag out for the built-in default")
 	}
@@ -63,15 +65,15 @@ func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
 	var err error
 	switch path {
 	case "":
-		loaded, err = config.Parse(config.Default(), displayName(path), factories)
+		loaded, err = config.Parse(config.Default(), displayName(path), factories, options...)
 	case "-":
 		var data []byte
 		if data, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxConfigBytes)); err != nil {
 			return nil, fmt.Errorf("read the configuration from standard input: %w", err)
 		}
-		loaded, err = config.Parse(data, displayName(path), factories)
+		loaded, err = config.Parse(data, displayName(path), factories, options...)
 	default:
-		loaded, err = config.Load(path, factories)
+		loaded, err = config.Load(path, factories, options...)
 	}
 	var unread *fs.PathError
 	if errors.As(err, &unread) && unread.Path == path {
@@ -79,6 +81,9 @@ func loadConfig(cmd *cobra.Command, path string) (*config.Config, error) {
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), err)
+		if filepath.Ext(path) == ".json" {
+			return nil, fmt.Errorf("%s cannot be used: mend what is named above and try again; if it is a file of node-problem-detector, see otelnpd config convert --help", path)
+		}
 		return nil, fmt.Errorf("%s cannot be used: mend what is named above and try again", displayName(path))
 	}
 	return loaded, nil

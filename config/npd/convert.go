@@ -50,6 +50,7 @@ func (o *Options) Convert(form Form) (*Conversion, error) {
 // finish makes the configuration of all that was read.
 func (c *converter) finish() (*Conversion, error) {
 	c.name()
+	c.hostStats()
 	c.declare()
 	yaml, err := c.document()
 	if err != nil {
@@ -58,11 +59,19 @@ func (c *converter) finish() (*Conversion, error) {
 	if len(yaml) > maxYAML {
 		return nil, fmt.Errorf("the monitors come to %d bytes of YAML, at most %d are taken: spread them over two agents", len(yaml), maxYAML)
 	}
-	for _, m := range c.monitors {
+	for _, m := range c.files() {
 		c.result.Warnings = append(c.result.Warnings, inOrder(m.source.warnings)...)
 	}
 	c.result.YAML = yaml
 	return &c.result, nil
+}
+
+// files are all that have been read.
+func (c *converter) files() []*monitor {
+	if c.cloud == nil {
+		return c.monitors
+	}
+	return append(slices.Clone(c.monitors), c.cloud)
 }
 
 // inOrder returns a file's warnings in its order; those of the file as a whole
@@ -83,7 +92,9 @@ type converter struct {
 	options  *Options
 	form     Form
 	monitors []*monitor
+	cloud    *monitor // the file of the Stackdriver exporter; nil: there is none
 	declared []healthy
+	proc     string // of the host; empty: /proc
 	result   Conversion
 }
 
@@ -118,6 +129,10 @@ func (c *converter) read() strictyaml.Errors {
 	if o.StackdriverExporter != "" {
 		stackdriver = []string{o.StackdriverExporter}
 	}
+	cloud := stackdriverExporter
+	if o.WithoutGoogleCloud {
+		cloud = stackdriverLeftOut
+	}
 	var errs strictyaml.Errors
 	for _, kind := range []struct {
 		paths []string
@@ -126,7 +141,7 @@ func (c *converter) read() strictyaml.Errors {
 		{o.SystemLogMonitors, systemLogMonitor},
 		{o.CustomPluginMonitors, customPluginMonitor},
 		{o.SystemStatsMonitors, systemStatsMonitor},
-		{stackdriver, stackdriverExporter},
+		{stackdriver, cloud},
 	} {
 		for i, path := range kind.paths {
 			if slices.Contains(kind.paths[:i], path) {
@@ -153,7 +168,12 @@ func (c *converter) content(s *source, read reader) strictyaml.Errors {
 	if !ok {
 		return s.errs
 	}
-	if m := read(root); len(s.errs) == 0 {
+	m := read(root)
+	switch {
+	case len(s.errs) > 0:
+	case m.exporter != nil:
+		c.cloud = m
+	default:
 		c.monitors = append(c.monitors, m)
 	}
 	return s.errs

@@ -36,7 +36,7 @@ func (c *converter) declare() {
 	c.missing()
 }
 
-// running are the monitors that match lines.
+// running are the monitors that look for something.
 func (c *converter) running() []*monitor {
 	var list []*monitor
 	for _, m := range c.monitors {

@@ -20,8 +20,8 @@ func TestMigrationIsDocumented(t *testing.T) {
 			require.Contains(t, page, "`--"+flag.Name+"`")
 		}
 	})
-	conversion, err := convert(t, pluginFlag, `{"plugin": "custom", "source": "s", "conditions": [{"type": "NTPProblem", "reason": "R"}], "rules": [{"type": "permanent", "condition": "NTPProblem", "reason": "NTPIsDown", "path": "/bin/sh"}]}`)
+	conversion, err := convert(t, pluginFlag, `{"plugin": "custom", "source": "s", "conditions": [{"type": "NTPProblem", "reason": "R"}], "rules": [{"type": "permanent", "condition": "NTPProblem", "reason": "NTPIsDown", "path": "./config/plugin/check_ntp.sh"}]}`)
 	require.NoError(t, err)
 	require.Len(t, conversion.Warnings, 1)
-	require.Contains(t, page, "ntp-monitor.json: "+conversion.Warnings[0].Message+"\n")
+	require.Contains(t, page, ": "+conversion.Warnings[0].Message+"\n")
 }

@@ -14,24 +14,45 @@ const (
 	clientBurst     = 10
 )
 
-// exporters makes the section and the list of their ids. The console shows in the
-// container's log what node-problem-detector logs.
-func (c *converter) exporters() (section *node, ids []string) {
+// wiring are the ids of the exporters, by the pipelines in which they stand.
+type wiring struct{ logs, metrics []string }
+
+// exporters makes the section, and says where they stand. The console shows in the
+// container's log what node-problem-detector logs. Where only figures are measured, there
+// are no problems to tell of.
+func (c *converter) exporters() (section *node, wired wiring) {
 	o := c.options
 	var entries []entry
-	add := func(on bool, id string, value *node) {
-		if on {
-			entries, ids = append(entries, entry{key: id, value: value}), append(ids, id)
+	add := func(on bool, id string, value *node, in ...*[]string) {
+		if !on {
+			return
+		}
+		entries = append(entries, entry{key: id, value: value})
+		for _, list := range in {
+			*list = append(*list, id)
 		}
 	}
-	add(o.tellsKubernetes(), "kubernetes", c.kubernetes())
-	add(o.servesMetrics(), "prometheus", flow(entry{key: "endpoint", value: text(joined(o.PrometheusAddress, o.PrometheusPort))}))
+	problems, figuresAlone := &wired.logs, !c.watchesProblems()
+	served := problems
+	if figuresAlone {
+		served = &wired.metrics
+	}
+	add(o.tellsKubernetes() && !figuresAlone, "kubernetes", c.kubernetes(), problems)
+	prometheus := []*[]string{&wired.metrics}
+	if !figuresAlone {
+		prometheus = append(prometheus, problems)
+	}
+	add(o.servesMetrics(), "prometheus", flow(entry{key: "endpoint", value: text(joined(o.PrometheusAddress, o.PrometheusPort))}), prometheus...)
 	add(o.servesStatus(), "status", flow(
 		entry{key: "endpoint", value: text(joined(o.Address, o.Port))},
 		entry{key: "pprof", value: boolean(true)},
-	))
-	add(true, "console", flow(entry{key: "output", value: text("text")}))
-	return block(entries...), ids
+	), served)
+	add(!figuresAlone, "console", flow(entry{key: "output", value: text("text")}), problems)
+	if c.cloud != nil {
+		add(true, exporterGoogleCloud, c.googleCloud(), &wired.metrics)
+		entries[len(entries)-1].comment = shown(c.cloud.source.name)
+	}
+	return block(entries...), wired
 }
 
 func (c *converter) kubernetes() *node {

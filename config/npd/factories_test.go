@@ -9,6 +9,7 @@ import (
 	"github.com/otelnpd/otelnpd/config/npd"
 	"github.com/otelnpd/otelnpd/config/packs"
 	"github.com/otelnpd/otelnpd/exporters/console"
+	"github.com/otelnpd/otelnpd/exporters/googlecloud"
 	"github.com/otelnpd/otelnpd/exporters/kubernetes"
 	"github.com/otelnpd/otelnpd/exporters/prometheus"
 	"github.com/otelnpd/otelnpd/exporters/status"
@@ -17,8 +18,10 @@ import (
 	"github.com/otelnpd/otelnpd/processors/dedupe"
 	"github.com/otelnpd/otelnpd/processors/rules"
 	"github.com/otelnpd/otelnpd/receivers/filelog"
+	"github.com/otelnpd/otelnpd/receivers/hoststats"
 	"github.com/otelnpd/otelnpd/receivers/journald"
 	"github.com/otelnpd/otelnpd/receivers/kmsg"
+	"github.com/otelnpd/otelnpd/receivers/plugin"
 	"github.com/otelnpd/otelnpd/receivers/unavailable"
 )
 
@@ -28,12 +31,14 @@ func factories() pipeline.Factories {
 		Receivers: map[string]pipeline.ReceiverFactory{
 			kmsg.Type: kmsg.NewFactory(nil), unavailable.Type: unavailable.NewFactory(),
 			filelog.Type: filelog.NewFactory(), journald.Type: journald.NewFactory(),
+			plugin.Type: plugin.NewFactory(nil), hoststats.Type: hoststats.NewFactory(),
 		},
 		Processors: map[string]pipeline.ProcessorFactory{
 			"dedupe": dedupe.NewFactory(), rules.Type: rules.NewFactory(packs.FS), "conditions": conditions.NewFactory(nil),
 		},
 		Exporters: map[string]pipeline.ExporterFactory{
-			console.Type: console.NewFactory(nil, false), prometheus.Type: prometheus.NewFactory(nil),
+			googlecloud.Type: googlecloud.NewFactory(nil),
+			console.Type:     console.NewFactory(nil, false), prometheus.Type: prometheus.NewFactory(nil),
 			status.Type: status.NewFactory(status.Sources{}), kubernetes.Type: kubernetes.NewFactory(nil),
 		},
 	}

@@ -1,6 +1,8 @@
 package npd
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -13,10 +15,7 @@ import (
 // sets in options. Values that cannot be read are kept for [Parse] to report. The
 // flags of klog are taken and have no effect.
 func Flags(options *Options) *pflag.FlagSet {
-	flags := pflag.NewFlagSet("node-problem-detector", pflag.ContinueOnError)
-	flags.SortFlags = false
-	flags.SetOutput(io.Discard)
-	flags.Usage = func() {}
+	flags := NewFlagSet("node-problem-detector")
 	d := definer{flags: flags, options: options}
 	d.monitors()
 	d.kubernetes()
@@ -64,6 +63,26 @@ func (d definer) servers() {
 	d.flags.StringVar(&o.PrometheusAddress, "prometheus-address", "127.0.0.1", "address of /metrics")
 	d.integer(&o.PrometheusPort, "prometheus-port", 20257, "port of /metrics; 0: off")
 	d.boolean(&o.Version, "version", false, "print the version and exit")
+}
+
+// NewFlagSet returns an empty set of flags for one of node-problem-detector's commands.
+// It keeps their order, and prints nothing by itself.
+func NewFlagSet(name string) *pflag.FlagSet {
+	set := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	set.SortFlags = false
+	set.SetOutput(io.Discard)
+	set.Usage = func() {}
+	return set
+}
+
+// ParsePluginFlags reads a plugin's arguments, without the program's name. The error is
+// [pflag.ErrHelp] if help was asked for.
+func ParsePluginFlags(set *pflag.FlagSet, args []string) error {
+	err := set.Parse(args)
+	if err == nil || errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	return fmt.Errorf("%w: --help lists the flags", err)
 }
 
 // AddKlogFlags adds the flags of k8s.io/klog/v2, which are taken and have no effect.

@@ -21,11 +21,17 @@ var goldenFiles = map[string]string{
 	"kernel":        "--config.system-log-monitor=testdata/kernel.json",
 	"several":       "--config.system-log-monitor=testdata/kernel.json,testdata/mounts.json",
 	"not_built_in":  "--config.system-log-monitor=testdata/journal.json,testdata/text.json --config.custom-plugin-monitor=testdata/clock.json --config.system-stats-monitor=testdata/stats.json --exporter.stackdriver=testdata/cloud.json",
+	"stats":         "--config.system-log-monitor=testdata/kernel.json --config.system-stats-monitor=testdata/stats.json,testdata/stats_net.json",
+	"stats_alone":   "--config.system-stats-monitor=testdata/stats.json",
+	"stats_unread":  "--config.system-stats-monitor=testdata/stats.json --prometheus-port=0",
+	"plugins":       "--config.custom-plugin-monitor=testdata/clock.json,testdata/plugins.json",
 	"windows":       "--config.custom-plugin-monitor=testdata/windows.json --config.system-log-monitor=testdata/kernel.json",
 	"twice":         "--system-log-monitors=testdata/mounts.json,testdata/mounts.json",
 	"no_exporters":  "--config.system-log-monitor=testdata/kernel.json --k8s-exporter-write-events=false --k8s-exporter-update-node-conditions=false --prometheus-port=0 --port=0",
 	"all_flags":     "--config.system-log-monitor=testdata/kernel.json --apiserver-override=https://10.0.0.1:6443?inClusterConfig=false&auth=/etc/kubeconfig&insecure=true&useServiceAccount=true --apiserver-wait-timeout=90s --apiserver-wait-interval=1s --k8s-exporter-heartbeat-period=1h --k8s-exporter-update-node-conditions=false --event-namespace=kube-system --kube-api-qps=2.5 --kube-api-burst=7 --hostname-override=node-1 --address=:: --port=1 --prometheus-address=0.0.0.0 --prometheus-port=2",
 	"odd_flags":     "--config.system-log-monitor=testdata/kernel.json --k8s-exporter-heartbeat-period=0s --apiserver-wait-interval=1ms --kube-api-qps=0 --kube-api-burst=0 --apiserver-wait-timeout=-1s unexpected",
+	"cloud":         "--config.system-log-monitor=testdata/kernel.json --config.system-stats-monitor=testdata/stats_net.json --exporter.stackdriver=testdata/cloud_all.json",
+	"cloud_odd":     "--config.system-log-monitor=testdata/kernel.json --exporter.stackdriver=testdata/cloud_odd.json",
 	"without_bound": "--config.system-log-monitor=testdata/kernel.json --kube-api-qps=-1",
 }
 

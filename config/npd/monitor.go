@@ -18,16 +18,23 @@ type monitor struct {
 	// receiver is the receiver's type, settings its keys.
 	receiver string
 	settings *node
-	// rules are those of a monitor that matches lines; nil: there is no such
-	// processor.
+	// rules are those of a monitor that runs; nil: it does not.
 	rules *ruleList
+	// plugins are set for a monitor whose rules are commands; nil: they match lines.
+	plugins *plugins
 	// conditions are those of the file, which are told only where it has rules.
 	conditions []healthy
+	// stats are set for a monitor of figures, which has no rules and stands in the metrics
+	// pipeline.
+	stats *stats
 	// missing says why the monitor does not run; empty: it does.
 	missing string
+	// exporter is set for a file that is no monitor: the keys of an exporter.
+	exporter []entry
 }
 
-// ruleList is the configuration of a rules processor.
+// ruleList are the rules of a monitor: the configuration of a rules processor, or
+// the checks of a plugin receiver.
 type ruleList struct {
 	lines     int
 	keepSpace bool
@@ -35,7 +42,7 @@ type ruleList struct {
 	rules     []rule
 }
 
-// rule is a rule of a log monitor.
+// rule is a rule of a monitor.
 type rule struct {
 	at        jsonValue
 	id        string
@@ -44,6 +51,7 @@ type rule struct {
 	named     jsonValue
 	reason    string
 	suffix    string
+	command   *command // nil: it matches lines
 }
 
 // healthy is a condition as a file lists it: what it says while all is well.
@@ -75,7 +83,7 @@ func unavailable(at jsonValue, origin, reason string, conditions []healthy) *mon
 // standStill puts a receiver in place of the monitor's own that reads nothing and
 // says why.
 func (m *monitor) standStill(reason string) {
-	m.missing, m.rules, m.receiver = reason, nil, receiverUnavailable
+	m.missing, m.rules, m.stats, m.receiver = reason, nil, nil, receiverUnavailable
 	m.settings = block(
 		entry{key: "reason", value: text(shown(m.source.name) + ": " + reason)},
 		entry{key: "remedy", value: text(remedyUnavailable)},

@@ -20,6 +20,9 @@ type Options struct {
 	SystemStatsMonitors  []string
 	// StackdriverExporter is the path of that exporter's JSON file; empty: off.
 	StackdriverExporter string
+	// WithoutGoogleCloud says that the agent has no exporter for Cloud Monitoring: its
+	// build tags leave it out. It is no flag.
+	WithoutGoogleCloud bool
 	// EnableK8sExporter tells the Kubernetes API of problems.
 	EnableK8sExporter bool
 	// APIServerOverride is the Heapster source URI of the Kubernetes API; empty: as

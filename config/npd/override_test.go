@@ -8,6 +8,7 @@ import (
 	"github.com/otelnpd/otelnpd/config/npd"
 	"github.com/otelnpd/otelnpd/exporters/kubernetes"
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/capability"
 )
 
 // access is how the exporter is told to reach the Kubernetes API.
@@ -36,6 +37,22 @@ func TestAPIServerOverride(t *testing.T) {
 			got := parsed.Graph.Exporters[pipeline.ID{Type: "kubernetes"}].(*kubernetes.Config).APIServer
 			require.Equal(t, want, access{string(got.Credentials), got.Kubeconfig, got.Server, got.InsecureSkipVerify, got.ServiceAccountToken})
 		})
+	}
+}
+
+// A kubeconfig may have a command for its credentials, which keeps the agent's rights.
+func TestRightsBesideOverrides(t *testing.T) {
+	few := []capability.Name{"DAC_READ_SEARCH", "NET_BIND_SERVICE", "SYSLOG"}
+	for uri, want := range map[string][]capability.Name{
+		"":                    few,
+		"https://h:1?auth=/k": few, // the service account is used
+		"https://h:1?inClusterConfig=false&auth=":   few,
+		"https://h:1?inClusterConfig=false&auth=/k": nil,
+		"?inClusterConfig=0&auth=/k":                nil,
+	} {
+		options := parseArguments(t, "--config.system-log-monitor=testdata/kernel.json", "--apiserver-override="+uri)
+		parsed, _ := requireParses(t, options, npd.ForRunning)
+		require.Equal(t, want, parsed.Service.Capabilities, uri)
 	}
 }
 

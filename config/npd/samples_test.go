@@ -60,7 +60,8 @@ func TestSamples(t *testing.T) {
 	}
 	stackdriver := filepath.Join(os.Getenv("OTELNPD_SHARED"), "npd-config/exporter/stackdriver-exporter.json")
 	_, conversion := requireParses(t, parseArguments(t, append(all, "--exporter.stackdriver="+stackdriver)...), npd.ForRunning)
-	require.NotEmpty(t, conversion.YAML)
+	require.Contains(t, string(conversion.YAML), "googlecloud:")
+	require.Contains(t, string(conversion.YAML), "type: gce_instance")
 }
 
 // expected are the warnings that the samples do deserve.

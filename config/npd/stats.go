@@ -17,6 +17,14 @@ const (
 	defaultLsblkTimeout  = 5 * time.Second
 )
 
+// The bounds of receivers/hoststats.
+const (
+	minStatsInterval = time.Second
+	maxStatsInterval = 24 * time.Hour
+)
+
+const receiverHostStats = "hoststats"
+
 // statsMetrics are the metrics that node-problem-detector knows, by section.
 func statsMetrics() map[string][]string {
 	prefixed := func(prefix, names string) []string {
@@ -38,29 +46,51 @@ func statsMetrics() map[string][]string {
 	}
 }
 
-// systemStatsMonitor checks a file of --config.system-stats-monitor. This version
-// measures nothing.
+// stats are the figures that a file asks for.
+type stats struct {
+	interval time.Duration
+	procPath jsonValue // empty text: it is not set
+	// metrics are those that have a displayName, section by section.
+	metrics []statsMetric
+	devices []string
+	exclude string
+	modules string
+}
+
+// statsMetric is a metric and the name under which it is served.
+type statsMetric struct {
+	at     jsonValue
+	metric string
+	name   string
+}
+
+// systemStatsMonitor reads a file of --config.system-stats-monitor.
 func systemStatsMonitor(root jsonValue) *monitor {
 	file, ok := root.object("cpu", "disk", "host", "memory", "net", "osFeature", "invokeInterval", "procPath")
 	if !ok {
 		return nil
 	}
-	file.text("procPath")
+	s := &stats{procPath: file.at("procPath")}
+	s.procPath.text = file.text("procPath")
 	interval := file.duration("invokeInterval", defaultStatsInterval, true)
 	if interval <= 0 {
 		file.at("invokeInterval").fail(`%s is no interval: write a time above 0, for example "60s"`, interval)
 	}
-	statsSection(file, "cpu")
-	statsSection(file, "host")
-	statsSection(file, "memory")
-	diskSection(statsSection(file, "disk", "includeRootBlk", "includeAllAttachedBlk", "lsblkTimeout"), interval)
-	netSection(statsSection(file, "net", "excludeInterfaceRegexp"))
-	osFeatureSection(statsSection(file, "osFeature", "knownModulesConfigPath"))
-	return unavailable(root, fileOrigin(root.source), "figures of the node cannot be measured by this version", nil)
+	s.interval = min(max(interval, minStatsInterval), maxStatsInterval)
+	if interval > 0 && s.interval != interval {
+		file.at("invokeInterval").warn("%s is out of bounds: figures are read every %s", interval, short(s.interval))
+	}
+	s.section(file, "cpu")
+	s.section(file, "host")
+	s.section(file, "memory")
+	s.disk(s.section(file, "disk", "includeRootBlk", "includeAllAttachedBlk", "lsblkTimeout"), interval)
+	s.net(s.section(file, "net", "excludeInterfaceRegexp"))
+	s.osFeature(s.section(file, "osFeature", "knownModulesConfigPath"))
+	return &monitor{source: root.source, origin: fileOrigin(root.source), receiver: receiverHostStats, stats: s}
 }
 
-// statsSection reads a section and checks its metrics.
-func statsSection(file object, name string, keys ...string) object {
+// section reads a section and its metrics.
+func (s *stats) section(file object, name string, keys ...string) object {
 	absent := object{jsonValue: file.at(name)}
 	if !file.has(name) {
 		return absent
@@ -72,19 +102,52 @@ func statsSection(file object, name string, keys ...string) object {
 	metrics, _ := section.get("metricsConfigs", jsonObject, "an object {…}")
 	known := statsMetrics()[name]
 	for _, member := range metrics.members {
-		if !slices.Contains(known, member.key) {
-			member.value.warn("is no metric of %s: %s", name, suggestKey(member.key, known))
+		metric, ok := member.value.object("displayName")
+		if !ok {
+			continue
 		}
-		if metric, ok := member.value.object("displayName"); ok && metric.text("displayName") == "" {
+		display := metric.text("displayName")
+		switch {
+		case !slices.Contains(known, member.key):
+			member.value.warn("is no metric of %s: %s", name, suggestKey(member.key, known))
+		case display == "":
 			member.value.warn("has no displayName and is not measured: write {\"displayName\": %s}", quoted(member.key))
+		default:
+			s.metrics = append(s.metrics, statsMetric{at: member.value, metric: member.key, name: metricWord(member.value, display)})
 		}
 	}
 	return section
 }
 
-func diskSection(disk object, interval time.Duration) {
-	disk.boolean("includeRootBlk", false)
-	disk.boolean("includeAllAttachedBlk", false)
+// metricWording is what OpenTelemetry allows as the name of an instrument.
+var metricWording = wording{regexp.MustCompile(`[^A-Za-z0-9_./-]+`), "_", "", "metric_", 255}
+
+// metricWord returns a displayName as it is served, and warns where that is not what is
+// written.
+func metricWord(at jsonValue, written string) string {
+	word := metricWording.word(written)
+	if served := servedName(word); slices.Contains([]string{"problem_counter", "problem_gauge", "target_info"}, served) ||
+		strings.HasPrefix(served, "otelnpd_") || strings.HasPrefix(served, "process_") || strings.HasPrefix(served, "go_") {
+		word = "node_" + word // it is another's
+	}
+	if word != written {
+		at.warn("%s is served as %s: a name is letters, digits and any of _ . / -, at most %d, and no other metric's", quoted(written), word, metricWording.limit)
+	}
+	return word
+}
+
+// servedName is what Prometheus knows a metric by.
+func servedName(name string) string {
+	return regexp.MustCompile(`[^A-Za-z0-9_:]`).ReplaceAllString(name, "_")
+}
+
+func (s *stats) disk(disk object, interval time.Duration) {
+	if disk.boolean("includeRootBlk", false) {
+		s.devices = append(s.devices, "whole")
+	}
+	if disk.boolean("includeAllAttachedBlk", false) {
+		s.devices = append(s.devices, "mounted")
+	}
 	timeout := disk.duration("lsblkTimeout", defaultLsblkTimeout, true)
 	switch {
 	case timeout <= 0:
@@ -94,14 +157,14 @@ func diskSection(disk object, interval time.Duration) {
 	}
 }
 
-func netSection(net object) {
-	exclude := net.text("excludeInterfaceRegexp")
-	if _, err := regexp.Compile(exclude); err != nil {
-		net.at("excludeInterfaceRegexp").fail("%s", patternFault(exclude, err))
+func (s *stats) net(net object) {
+	s.exclude = net.text("excludeInterfaceRegexp")
+	if _, err := regexp.Compile(s.exclude); err != nil {
+		net.at("excludeInterfaceRegexp").fail("%s", patternFault(s.exclude, err))
 	}
 }
 
-func osFeatureSection(section object) {
+func (s *stats) osFeature(section object) {
 	path := section.text("knownModulesConfigPath")
 	if path == "" {
 		return
@@ -111,5 +174,7 @@ func osFeatureSection(section object) {
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		section.at("knownModulesConfigPath").warn("%s does not exist: write the path of a list of modules, from the folder of this file on", quoted(path))
+		return
 	}
+	s.modules = path
 }

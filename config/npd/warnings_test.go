@@ -1,6 +1,7 @@
 package npd_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,17 +80,41 @@ var oddFiles = map[string]struct{ flag, text, want string }{
 : its skipList leaves out every line: this does not run`},
 	"filelog of Windows": {logFlag, `{"plugin": "filelog", "source": "s", "logPath": "C:\\log.txt"}`, ": Windows is not supported: this does not run"},
 	"custom": {pluginFlag, `{"plugin": "custom", "pluginConfig": {"concurrency": 0, "x": 1}, "rules": [{"path": "/none", "timeout": "1s", "reason": "R", "condition": "A", "args": ["a"]}]}`,
-		`1:39: pluginConfig.concurrency: 0 lets no command run: write how many may run at once, for example 3
+		`1:1: source: is missing: Events name otelnpd as their component
+1:39: pluginConfig.concurrency: 0 lets no command run: write how many may run at once, for example 3
 1:57: pluginConfig.x: is unknown and has no effect: leave it out
 1:76: rules[0].type: "" is read as permanent, as node-problem-detector does: write temporary or permanent
-1:77: rules[0].path: "/none" does not exist: node-problem-detector does not start without it; write the path of the command
-: commands cannot be run by this version: this does not run`},
+1:77: rules[0].path: "/none" does not exist: node-problem-detector does not start without it; here it is unknown what it would find, until it can be run; write the path of the command
+: concurrency 0 lets no command run: this does not run`},
+	"custom bounds": {pluginFlag, `{"plugin": "custom", "source": "s", "pluginConfig": {"concurrency": 2000, "invoke_interval": "1ms", "timeout": "0s", "max_output_length": 5000}, "rules": [{"type": "temporary", "path": "bin/sh", "reason": "R", "invoke_interval": "-1s"}, {"type": "temporary", "reason": "R", "path": "/bin/sh"}]}`,
+		`1:54: pluginConfig.concurrency: 2000 is out of range: 1000 is taken
+1:75: pluginConfig.invoke_interval: 1ms is out of range: 100ms is taken
+1:101: pluginConfig.timeout: 0s is out of range: 1ms is taken
+1:118: pluginConfig.max_output_length: 5000 is more than 4096, which is what a message has at most
+1:211: rules[0].invoke_interval: -1s is out of range: 100ms is taken`},
+	"stats bounds": {statsFlag, `{"invokeInterval": "100ms", "disk": {"lsblkTimeout": "50ms"}, "procPath": "proc", "host": {"metricsConfigs": {"host/uptime": {"displayName": "host/uptime"}}}}`,
+		`1:2: invokeInterval: 100ms is out of bounds: figures are read every 1s
+1:63: procPath: "proc" is no absolute path of a proc file system: /proc is read`},
+	"stats names": {statsFlag, `{"cpu": {"metricsConfigs": {"cpu/load_1m": {"displayName": "load 1"}, "cpu/load_5m": {"displayName": "problem_counter"}, "cpu/load_15m": {"displayName": "load/1"}}}}`,
+		`1:29: cpu.metricsConfigs.cpu/load_1m: "load 1" is served as load_1: a name is letters, digits and any of _ . / -, at most 255, and no other metric's
+1:71: cpu.metricsConfigs.cpu/load_5m: "problem_counter" is served as node_problem_counter: a name is letters, digits and any of _ . / -, at most 255, and no other metric's
+1:122: cpu.metricsConfigs.cpu/load_15m: load/1 is served already, by FOLDER/a.json: that one counts`},
 	"stats": {statsFlag, `{"cpu": {"metricsConfigs": {"cpu/load": {"displayName": "x"}, "cpu/load_1m": {"displayname": ""}}}, "osFeature": {"knownModulesConfigPath": "none.json"}, "procPath": "/proc"}`,
 		`1:29: cpu.metricsConfigs.cpu/load: is no metric of cpu: leave it out
 1:63: cpu.metricsConfigs.cpu/load_1m: has no displayName and is not measured: write {"displayName": "cpu/load_1m"}
 1:79: cpu.metricsConfigs.cpu/load_1m.displayname: write the key as "displayName"
 1:115: osFeature.knownModulesConfigPath: "FOLDER/none.json" does not exist: write the path of a list of modules, from the folder of this file on
-: figures of the node cannot be measured by this version: this does not run`},
+: no metric in it has a displayName: this does not run`},
+}
+
+// A file whose metrics are all served by another one has metrics.
+func TestStatsThatAreServedAlready(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"cpu": {"metricsConfigs": {"cpu/load_1m": {"displayName": "load"}}}}`), 0o600))
+	conversion, err := parseArguments(t, statsFlag+path+","+path).Convert(npd.ForRunning)
+	require.NoError(t, err)
+	last := conversion.Warnings[len(conversion.Warnings)-1]
+	require.Contains(t, last.String(), "all metrics in it are served already")
 }
 
 func TestOddFiles(t *testing.T) {

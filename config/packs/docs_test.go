@@ -42,7 +42,8 @@ Rules for the messages of the Linux kernel, in the wording of kernels 2.6.32 to 
 [kernel.yaml](../config/packs/kernel.yaml). This list is made from it (` + "`go test ./config/packs -update`" + `).
 
 The conditions mean what they mean in node-problem-detector, as do the reasons that it knows. All other
-rules make events only. The message is the line.
+rules make events only. The message is the line. The class is the kind of problem, for filters of what the exporter otlp
+sends: several rules, reasons and wordings share one.
 
 `)
 	doc.WriteString(table("kernel", contents))

@@ -20,7 +20,7 @@ type exporter struct {
 	keeping pipeline.Keeping
 	format  format
 	outbox  *outbox.Outbox[text]
-	status  *status
+	status  *pipeline.StatusChanges
 	writer  *writer
 	patient bool
 
@@ -39,7 +39,7 @@ func newExporter(settings pipeline.Settings, format format, out output) (*export
 		return nil, err
 	}
 	box.OnChange(settings.Keeping.Changed)
-	status := &status{report: settings.Report}
+	status := pipeline.NewStatusChanges(settings.Report)
 	return &exporter{
 		logger: settings.Logger, keeping: settings.Keeping, format: format, outbox: box, status: status, ended: make(chan struct{}),
 		writer: &writer{outbox: box, out: out, status: status, retry: firstRetry, closing: make(chan struct{})},
@@ -50,7 +50,7 @@ func newExporter(settings pipeline.Settings, format format, out output) (*export
 func (e *exporter) Start(context.Context) error { //nolint:contextcheck // the writer outlives the start
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
-	e.status.set(pipeline.Status{State: pipeline.ComponentOK})
+	e.status.Set(pipeline.Status{State: pipeline.ComponentOK})
 	go func() {
 		defer close(e.ended)
 		e.writer.run(ctx)
@@ -72,7 +72,7 @@ func (e *exporter) Consume(ctx context.Context, batch []pipeline.Record) error {
 		return fmt.Errorf("exporter %s is shut down: %w", Type, err)
 	}
 	if dropped > 0 {
-		e.status.set(pipeline.Status{
+		e.status.Set(pipeline.Status{
 			State:  pipeline.ComponentDegraded,
 			Reason: "the output is not being read, and records are dropped: the lowest severity and the oldest first",
 			Remedy: "leave the pager, or mend what reads the output",
@@ -166,22 +166,4 @@ func (e *exporter) stopWriter(ctx context.Context) {
 	case <-e.ended:
 	case <-patience.C:
 	}
-}
-
-// status reports changes, and not every batch.
-type status struct {
-	report func(pipeline.Status)
-
-	mu  sync.Mutex
-	now pipeline.Status
-}
-
-func (s *status) set(to pipeline.Status) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.now.State == to.State && s.now.Reason == to.Reason {
-		return
-	}
-	s.now = to
-	s.report(to)
 }

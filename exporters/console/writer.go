@@ -46,7 +46,7 @@ func (t text) rest() []byte { return t.line[t.written:] }
 type writer struct {
 	outbox *outbox.Outbox[text]
 	out    output
-	status *status
+	status *pipeline.StatusChanges
 	retry  time.Duration // the first wait
 	// closing is closed when the exporter shuts down: a write that waits to be
 	// tried again is tried at once.
@@ -134,7 +134,7 @@ func split(batch *outbox.Batch[text], written int) *outbox.Batch[text] {
 func (w *writer) delivered(batch *outbox.Batch[text]) {
 	batch.Done()
 	if waiting, _ := w.outbox.Len(); waiting == 0 {
-		w.status.set(pipeline.Status{State: pipeline.ComponentOK})
+		w.status.Set(pipeline.Status{State: pipeline.ComponentOK})
 	}
 }
 
@@ -143,13 +143,13 @@ func (w *writer) failed(err error) {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		remedy = "free space on the file system that the output goes to"
 	}
-	w.status.set(pipeline.Status{
+	w.status.Set(pipeline.Status{
 		State: pipeline.ComponentDegraded, Reason: "write to the output: " + err.Error(), Remedy: remedy, Err: err,
 	})
 }
 
 func (w *writer) closed(err error) {
-	w.status.set(pipeline.Status{
+	w.status.Set(pipeline.Status{
 		State: pipeline.ComponentDegraded, Reason: "nobody reads the output any more: " + err.Error(),
 		Remedy: "start the agent again with a reader, or without the console exporter", Err: err,
 	})

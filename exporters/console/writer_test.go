@@ -65,7 +65,7 @@ func underTest(t *testing.T, disk *smallDisk, f func(w *writer, states *[]pipeli
 		var states []pipeline.ComponentState
 		w := &writer{
 			outbox: box, out: disk, retry: firstRetry, closing: make(chan struct{}),
-			status: &status{report: func(s pipeline.Status) { states = append(states, s.State) }},
+			status: pipeline.NewStatusChanges(func(s pipeline.Status) { states = append(states, s.State) }),
 		}
 		disk.since = time.Now()
 		ctx, cancel := context.WithCancel(t.Context())

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/nodeconditions"
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -23,7 +21,7 @@ type Conditions = nodeconditions.Conditions
 // methods do and which errors they return.
 type API interface {
 	nodeconditions.API
-	WriteEvent(ctx context.Context, event *corev1.Event) error
+	WriteEvent(ctx context.Context, event *apiserver.Event) error
 }
 
 var _ API = (*apiserver.Client)(nil)

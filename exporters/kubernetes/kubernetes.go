@@ -25,6 +25,7 @@ type exporter struct {
 	events   nodeevents.Options
 	recorder *nodeevents.Recorder // nil: no Events are written
 	health   *health
+	nodeUID  *pipeline.NodeUID
 	// before is the recorder of the exporter whose place this one takes.
 	before *nodeevents.Recorder
 
@@ -40,7 +41,8 @@ func newExporter(settings pipeline.Settings, config *Config, conditions Conditio
 	if err != nil {
 		return nil, err
 	}
-	e := &exporter{health: &health{report: settings.Report}}
+	e := &exporter{health: &health{report: settings.Report}, nodeUID: settings.NodeUID}
+	e.nodeUID.Expect()
 	for _, option := range options {
 		option(e)
 	}
@@ -81,6 +83,7 @@ func (e *exporter) Start(context.Context) error { //nolint:contextcheck // the w
 }
 
 func (e *exporter) nodeSeen(uid string) {
+	e.nodeUID.Tell(uid)
 	if e.recorder != nil {
 		e.recorder.SetNode(uid)
 	}

@@ -16,7 +16,6 @@ import (
 	"go.opentelemetry.io/otel/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes"
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
@@ -30,7 +29,7 @@ type simulated struct {
 	mu       sync.Mutex
 	hangs    bool
 	node     apiserver.Node
-	events   map[string]corev1.Event
+	events   map[string]apiserver.Event
 	requests []string
 }
 
@@ -73,7 +72,7 @@ func (s *simulated) PatchConditions(ctx context.Context, patch apiserver.Patch) 
 	return s.node.UID, nil
 }
 
-func (s *simulated) WriteEvent(ctx context.Context, event *corev1.Event) error {
+func (s *simulated) WriteEvent(ctx context.Context, event *apiserver.Event) error {
 	if err := s.begin(ctx, fmt.Sprintf("PUT %s x%d", event.Message, event.Count)); err != nil {
 		return err
 	}
@@ -145,7 +144,7 @@ func simulate(t *testing.T, f func(s *simulation)) {
 	run := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s := &simulation{t: t, config: *kubernetes.DefaultConfig(), settings: pipelinetest.Settings(t, "kubernetes"), statuses: &pipelinetest.Statuses{}}
-		s.simulated = &simulated{node: apiserver.Node{UID: "uid-1", BootID: pipelinetest.BootID}, events: map[string]corev1.Event{}}
+		s.simulated = &simulated{node: apiserver.Node{UID: "uid-1", BootID: pipelinetest.BootID}, events: map[string]apiserver.Event{}}
 		s.settings.Clock, s.settings.Host.Run, s.settings.Report = bubbleClock{time.Now()}, run, s.statuses.Report
 		s.settings.Boot.Start = time.Now().Add(-time.Hour)
 		s.newProcess()

@@ -36,13 +36,19 @@ func freeEndpoint(t *testing.T) string {
 	return listener.Addr().String()
 }
 
+// source is where the metrics are, without OpenTelemetry's names.
+type source struct{ gatherer client.Gatherer }
+
+func (s source) Gatherer() client.Gatherer     { return s.gatherer }
+func (s source) InstrumentsOf(string) []string { return nil }
+
 func newExporter(t *testing.T, gatherer client.Gatherer, endpoint string, report func(pipeline.Status)) pipeline.Exporter {
 	t.Helper()
 	settings := pipelinetest.Settings(t, "prometheus")
 	if report != nil {
 		settings.Report = report
 	}
-	made, err := prometheus.NewFactory(gatherer).Create(settings, &prometheus.Config{Endpoint: endpoint})
+	made, err := prometheus.NewFactory(source{gatherer}).Create(settings, &prometheus.Config{Endpoint: endpoint})
 	require.NoError(t, err)
 	return made
 }
@@ -201,7 +207,7 @@ func TestContracts(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	config, ok := prometheus.NewFactory(client.NewRegistry()).DefaultConfig().(*prometheus.Config)
+	config, ok := prometheus.NewFactory(source{client.NewRegistry()}).DefaultConfig().(*prometheus.Config)
 	require.True(t, ok)
 	require.NoError(t, config.Validate())
 	require.Equal(t, "127.0.0.1:20257", config.Endpoint)
@@ -212,6 +218,6 @@ func TestConfig(t *testing.T) {
 func TestFactoryRefuses(t *testing.T) {
 	_, err := prometheus.NewFactory(nil).Create(pipelinetest.Settings(t, "prometheus"), prometheus.DefaultConfig())
 	require.ErrorContains(t, err, "no metrics")
-	_, err = prometheus.NewFactory(client.NewRegistry()).Create(pipelinetest.Settings(t, "prometheus"), nil)
+	_, err = prometheus.NewFactory(source{client.NewRegistry()}).Create(pipelinetest.Settings(t, "prometheus"), nil)
 	require.ErrorContains(t, err, "is not for exporter prometheus")
 }

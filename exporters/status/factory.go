@@ -42,7 +42,9 @@ type Silence struct {
 // NewFactory returns the factory of status pages.
 func NewFactory(sources Sources) pipeline.ExporterFactory {
 	return pipeline.ExporterFactory{
-		Type:          Type,
+		Type: Type,
+		// Where there is nothing but figures to tell of, it tells that the agent is well.
+		Signals:       pipeline.Logs | pipeline.Metrics,
 		DefaultConfig: func() pipeline.Config { return DefaultConfig() },
 		Create: func(settings pipeline.Settings, config pipeline.Config) (pipeline.Exporter, error) {
 			own, err := pipeline.ConfigAs[*Config](config, pipeline.KindExporter, Type)
@@ -52,7 +54,7 @@ func NewFactory(sources Sources) pipeline.ExporterFactory {
 			if sources.Conditions == nil || sources.Components == nil || sources.Stalled == nil {
 				return nil, errors.New("the status page needs conditions, components and stalled pipelines to show")
 			}
-			return httpserve.NewExporter(settings, own.Endpoint, newHandler(own, sources)), nil
+			return httpserve.NewExporter(settings, own.listen(), newHandler(own, sources))
 		},
 	}
 }

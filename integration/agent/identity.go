@@ -17,14 +17,30 @@ func ProblemUID(node, bootID string, sequence uint64, rule string) string {
 // known by its path and first line, with its newline; generation counts those before it
 // that began likewise.
 func FileProblemUID(node, machineID, path, firstLine string, generation, offset uint64, rule string) string {
-	sum := sha256.Sum256([]byte(firstLine[:min(len(firstLine), 256)]))
-	return uid("problem", node, machineID, "file:"+path+":"+hex.EncodeToString(sum[:8]), number(generation), number(offset), rule)
+	return uid("problem", node, machineID, fileSource(path, firstLine), number(generation), number(offset), rule)
 }
 
-// JournalProblemUID is the uid of a rule's match of an entry of the journal: by the id of
-// its series and its number there, as in its cursor (s= and i=).
-func JournalProblemUID(node, machineID, series string, sequence uint64, rule string) string {
-	return uid("problem", node, machineID, "journal:"+series, number(0), number(sequence), rule)
+// FileLineUID is the uid of a line of a text file as it stands, known as in
+// [FileProblemUID].
+func FileLineUID(node, machineID, path, firstLine string, generation, offset uint64) string {
+	return uid("line", node, machineID, fileSource(path, firstLine), number(generation), number(offset))
+}
+
+func fileSource(path, firstLine string) string {
+	sum := sha256.Sum256([]byte(firstLine[:min(len(firstLine), 256)]))
+	return "file:" + path + ":" + hex.EncodeToString(sum[:8])
+}
+
+// JournalProblemUID is the uid of a rule's match of an entry of the journal: by its boot,
+// the id of its series and its number there, as in its cursor (s= and i=).
+func JournalProblemUID(node, boot, series string, sequence uint64, rule string) string {
+	return uid("problem", node, boot, "journal:"+series, number(0), number(sequence), rule)
+}
+
+// JournalLossUID is the uid of what tells that entries of a series were removed before
+// they were read: by the first and the last number that is missing, 0 where nobody knows.
+func JournalLossUID(node, series string, first, last uint64) string {
+	return uid("problem", node, series, "journal:removed", number(last), number(first), "otelnpd/journal-entries-lost")
 }
 
 // TransitionUID is the uid of a condition's change to a status by a problem.

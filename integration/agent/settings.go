@@ -28,14 +28,19 @@ type Settings struct {
 	Node string
 	// Lookback of the receiver kmsg: boot, or a duration.
 	Lookback string
-	// KmsgKeys, ConsoleKeys and StatusKeys are more keys of those components, each after
-	// a comma, in YAML flow style.
-	KmsgKeys, ConsoleKeys, StatusKeys string
+	// KmsgKeys, ConsoleKeys, StatusKeys and PrometheusKeys are more keys of those
+	// components, each after a comma, in YAML flow style.
+	KmsgKeys, ConsoleKeys, StatusKeys, PrometheusKeys string
+	// Hoststats are the keys of a receiver hoststats, in YAML flow style, which then
+	// stands in a pipeline of metrics; empty: there is none.
+	Hoststats string
 	// Filelog are the keys of a receiver filelog, in YAML flow style, which then takes
 	// the place of kmsg.
 	Filelog string
 	// Journald are the keys of a receiver journald, likewise.
 	Journald string
+	// Health are the keys of a receiver health, likewise.
+	Health string
 	// Packs of rules, with commas.
 	Packs string
 	// Conditions are the top-level key conditions, and Rules more keys of the
@@ -46,9 +51,21 @@ type Settings struct {
 	Pstore string
 	// Host has more keys of service.host, in YAML flow style, without braces.
 	Host string
+	// Capabilities are those that the agent keeps, in YAML flow style; empty: all.
+	Capabilities string
 	// Kubernetes are the keys of the exporter kubernetes, in YAML flow style; empty:
 	// there is none.
 	Kubernetes string
+	// OTLP are the keys of the exporter otlp, likewise.
+	OTLP string
+	// MetricsPipeline is service.pipelines.metrics, in YAML flow style; empty: there is
+	// none.
+	MetricsPipeline string
+	// Naming is service.telemetry.naming; empty: the default.
+	Naming string
+	// Raw are the keys of the processor sample, likewise, through which a second pipeline
+	// brings the lines of the receiver to otlp; empty: there is none.
+	Raw string
 }
 
 // NewSettings returns settings with free ports, the kernel pack and a lookback of
@@ -79,13 +96,21 @@ func (s Settings) YAML() string {
 	if s.Rules != "" {
 		rules = ", " + s.Rules
 	}
-	conditions, kubernetes, exporters := "", "", "console, prometheus, status"
+	conditions, more, exporters := "", "", "console, prometheus, status"
 	if s.Conditions != "" {
 		conditions = "conditions: " + s.Conditions + "\n"
 	}
+	capabilities := ""
+	if s.Capabilities != "" {
+		capabilities = "  capabilities: " + s.Capabilities + "\n"
+	}
 	if s.Kubernetes != "" {
-		kubernetes = "  kubernetes: " + s.Kubernetes + "\n"
+		more = "  kubernetes: " + s.Kubernetes + "\n"
 		exporters += ", kubernetes"
+	}
+	if s.OTLP != "" {
+		more += "  otlp: " + s.OTLP + "\n"
+		exporters += ", otlp"
 	}
 	receiver, keys, host := "kmsg", "{lookback: "+s.Lookback+s.KmsgKeys+"}", "run: '"+s.Run+"'"
 	if s.Pstore != "" {
@@ -97,25 +122,51 @@ func (s Settings) YAML() string {
 	if s.Journald != "" {
 		receiver, keys = "journald", s.Journald
 	}
+	if s.Health != "" {
+		receiver, keys = "health", s.Health
+	}
 	if s.Host != "" {
 		host += ", " + s.Host
 	}
+	receivers := ""
+	if s.Hoststats != "" {
+		receivers = "  hoststats: " + s.Hoststats + "\n"
+	}
+	sample, raw := "", ""
+	if s.Raw != "" {
+		sample = "  sample: " + s.Raw + "\n"
+		raw = "    logs/raw: {receivers: [" + receiver + "], processors: [sample], exporters: [otlp]}\n"
+	}
 	return conditions + `receivers:
   ` + receiver + `: ` + keys + `
-processors:
+` + receivers + `processors:
   rules: {packs: [` + s.Packs + `]` + rules + `}
-exporters:
+` + sample + `exporters:
   console: {output: json` + s.ConsoleKeys + `}
-  prometheus: {endpoint: '` + s.Metrics + `'}
+  prometheus: {endpoint: '` + s.Metrics + `'` + s.PrometheusKeys + `}
   status: {endpoint: '` + s.Status + `', stall_limit: 1s` + s.StatusKeys + `}
-` + kubernetes + `service:
+` + more + `service:
   node: '` + s.Node + `'
   host: {` + host + `}
   socket: '` + s.Socket + `'
   state_dir: '` + s.StateDir + `'
-  pipelines:
+` + capabilities + `  pipelines:
     logs: {receivers: [` + receiver + `], exporters: [` + exporters + `]}
-`
+` + raw + s.metrics()
+}
+
+// metrics is what the configuration's service says of metrics.
+func (s Settings) metrics() (yaml string) {
+	if s.Hoststats != "" && s.MetricsPipeline == "" {
+		yaml = "    metrics: {receivers: [hoststats], exporters: [prometheus]}\n"
+	}
+	if s.MetricsPipeline != "" {
+		yaml = "    metrics: " + s.MetricsPipeline + "\n"
+	}
+	if s.Naming != "" {
+		yaml += "  telemetry: {naming: " + s.Naming + "}\n"
+	}
+	return yaml
 }
 
 // Durable returns settings for an agent that keeps its state, in a directory of the

@@ -30,6 +30,8 @@ var runs = []run{
 		"-bench", ".", "-benchmem", "-benchtime", "300ms", "./processors/rules/...", "./pipeline/source/kmsg/..."}},
 	{"journal", "The journal: 200,000 entries, of which a share matches, beside journalctl -o export", ".", []string{
 		"-bench", "Journal", "-benchmem", "-benchtime", "5x", "./pipeline/source/journal/..."}},
+	{"files", "Text files: lines of about 90 bytes, beside a loop over bufio.Scanner; a file that nobody writes; memory", ".", []string{
+		"-bench", "File", "-benchmem", "-benchtime", "3x", "./pipeline/source/file", "./receivers/filelog"}},
 	{"start", "The process: start", "integration", []string{"-bench", "Start", "-benchtime", "20x", "."}},
 	{"latency", "The process: from /dev/kmsg to what it tells", "integration", []string{"-bench", "Latency", "-benchtime", "200x", "."}},
 	{"burst", "The process: 100,000 lines at full speed", "integration", []string{"-bench", "Burst", "-benchtime", "5x", "."}},

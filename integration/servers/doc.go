@@ -1,5 +1,5 @@
 // Package servers starts the real servers that integration tests talk to: a
-// kube-apiserver with etcd, an OpenTelemetry Collector, a Prometheus.
+// kube-apiserver with etcd, an OpenTelemetry Collector, a Prometheus, a containerd.
 //
 // What a server needs is fetched or built once, into a cache outside the clone
 // ($OTELNPD_CACHE, else $XDG_CACHE_HOME/otelnpd, else ~/.cache/otelnpd), under a

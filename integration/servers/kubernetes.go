@@ -45,31 +45,53 @@ type Kubernetes struct {
 }
 
 func kubernetesRecipe() (*recipe, error) {
+	return kubernetesPrograms("kubernetes", func(build kubernetesBuild) error {
+		progress("building etcd: about a minute")
+		if err := build("etcd", "go.etcd.io/etcd/server/v3"); err != nil {
+			return err
+		}
+		progress("building kube-apiserver %s: 4 to 6 minutes on two cores", kubernetesVersion)
+		return build("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver")
+	}, "etcd", "kube-apiserver")
+}
+
+func kubectlRecipe() (*recipe, error) {
+	return kubernetesPrograms("kubectl", func(build kubernetesBuild) error {
+		progress("building kubectl %s: about a minute", kubernetesVersion)
+		return build("kubectl", "k8s.io/kubernetes/cmd/kubectl")
+	}, "kubectl")
+}
+
+// Kubectl returns the path of a kubectl.
+func Kubectl(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(getOrSkip(t, kubectlRecipe), "kubectl")
+}
+
+// kubernetesBuild builds a program of a package.
+type kubernetesBuild func(program, pkg string) error
+
+// kubernetesPrograms is the recipe of programs that a module of integration/tools pins.
+func kubernetesPrograms(module string, all func(build kubernetesBuild) error, programs ...string) (*recipe, error) {
 	tools, err := toolsDir()
 	if err != nil {
 		return nil, err
 	}
-	module := filepath.Join(tools, "kubernetes")
-	key, err := readAll(filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum"))
+	dir := filepath.Join(tools, module)
+	key, err := readAll(filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum"))
 	if err != nil {
 		return nil, err
 	}
 	return &recipe{
-		name:     "kubernetes",
+		name:     module,
 		key:      append(key, kubernetesVersion),
-		programs: []string{"etcd", "kube-apiserver"},
+		programs: programs,
 		make: func(ctx context.Context, folder string) error {
-			build := func(program, pkg, flags string) error {
-				return command(ctx, module, []string{"CGO_ENABLED=0"}, "go", "build", "-buildvcs=false", "-trimpath",
-					"-ldflags", "-s -w"+flags, "-o", filepath.Join(folder, program), pkg)
-			}
-			progress("building etcd: about a minute")
-			if err := build("etcd", "go.etcd.io/etcd/server/v3", ""); err != nil {
-				return err
-			}
-			progress("building kube-apiserver %s: 4 to 6 minutes on two cores", kubernetesVersion)
-			return build("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver",
-				" -X k8s.io/component-base/version.gitVersion="+kubernetesVersion)
+			return all(func(program, pkg string) error {
+				return command(ctx, dir, []string{"CGO_ENABLED=0"}, "go", "build", "-buildvcs=false", "-trimpath",
+					"-ldflags", "-s -w -X k8s.io/component-base/version.gitVersion="+kubernetesVersion,
+					"-o", filepath.Join(folder, program), pkg)
+			})
 		},
 	}, nil
 }
@@ -108,7 +130,7 @@ func (k *Kubernetes) Start(t testing.TB) {
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=false",
 		"--token-auth-file="+filepath.Join(k.dir, "tokens.csv"),
-		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount"))
+		"--allow-privileged=true", "--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount"))
 	t.Cleanup(func() { k.Stop(t) }) // politely it would wait for those who watch
 	k.server.WaitReady(t, k.ready)
 }

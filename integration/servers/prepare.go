@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-var recipes = []func() (*recipe, error){prometheusRecipe, logrotateRecipe, collectorRecipe, kubernetesRecipe}
+var recipes = []func() (*recipe, error){prometheusRecipe, logrotateRecipe, containerdRecipe, runcRecipe, debianRecipe, collectorRecipe, kubernetesRecipe, kubectlRecipe}
 
 // Prepare gets servers into the cache, so that tests start at once, and returns the
-// folders of their programs: of prometheus, logrotate, otelcol and kubernetes those that
-// are named, or all where none is.
+// folders of their programs: of prometheus, logrotate, containerd, runc, debian, otelcol, kubernetes and kubectl
+// those that are named, or all where none is.
 func Prepare(ctx context.Context, names ...string) (folders []string, err error) {
 	var errs []error
 	known := map[string]bool{}
@@ -32,7 +32,7 @@ func Prepare(ctx context.Context, names ...string) (folders []string, err error)
 	}
 	for _, name := range names {
 		if !known[name] {
-			errs = append(errs, fmt.Errorf("%q is unknown: write prometheus, logrotate, otelcol or kubernetes", name))
+			errs = append(errs, fmt.Errorf("%q is unknown: write prometheus, logrotate, containerd, runc, debian, otelcol, kubernetes or kubectl", name))
 		}
 	}
 	return folders, errors.Join(errs...)

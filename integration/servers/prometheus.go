@@ -70,25 +70,27 @@ func prometheusRecipe() (*recipe, error) {
 // second, as jobs of the same name.
 func StartPrometheus(t testing.TB, targets ...string) *Prometheus {
 	t.Helper()
+	var jobs strings.Builder
+	for _, target := range targets {
+		fmt.Fprintf(&jobs, "- {job_name: '%s', static_configs: [{targets: ['%s']}]}\n", target, target)
+	}
+	return StartPrometheusBy(t, jobs.String())
+}
+
+// StartPrometheusBy starts a Prometheus that scrapes each second by scrape_configs, the
+// entries of that list in YAML.
+func StartPrometheusBy(t testing.TB, jobs string) *Prometheus {
+	t.Helper()
 	folder := getOrSkip(t, prometheusRecipe)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "prometheus.yaml")
-	require.NoError(t, os.WriteFile(config, prometheusConfig(targets), 0o600))
+	require.NoError(t, os.WriteFile(config, []byte("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"+jobs), 0o600))
 	address := process.FreeAddress(t)
 	p := process.Start(t, "prometheus", exec.Command(filepath.Join(folder, "prometheus"),
 		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address))
 	base := "http://" + address
 	p.WaitReady(t, process.Answers200(http.DefaultClient, base+"/-/ready", nil))
 	return &Prometheus{URL: base}
-}
-
-func prometheusConfig(targets []string) []byte {
-	var config strings.Builder
-	config.WriteString("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n")
-	for _, target := range targets {
-		fmt.Fprintf(&config, "- {job_name: '%s', static_configs: [{targets: ['%s']}]}\n", target, target)
-	}
-	return []byte(config.String())
 }
 
 // Query returns the answer of an instant query that returns a vector.
@@ -151,4 +153,14 @@ func CheckMetrics(t testing.TB, text []byte) []string {
 		require.NotEmpty(t, output, "promtool check metrics: %v", err)
 	}
 	return strings.FieldsFunc(string(output), func(r rune) bool { return r == '\n' })
+}
+
+// TestRules checks files of rules and runs the tests of a file, by promtool.
+func TestRules(t testing.TB, tests string, rules ...string) {
+	t.Helper()
+	promtool := filepath.Join(getOrSkip(t, prometheusRecipe), "promtool")
+	for _, args := range [][]string{append([]string{"check", "rules"}, rules...), {"test", "rules", tests}} {
+		output, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput()
+		require.NoError(t, err, "%s", output)
+	}
 }

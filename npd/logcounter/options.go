@@ -3,7 +3,6 @@ package logcounter
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -40,14 +39,11 @@ type written struct {
 	lookback, delay, pattern, revert string
 }
 
-// Usage describes the flags.
-func Usage() string { return flags(&Options{}, &written{}).FlagUsages() }
+// Flags are all flags, for who describes them.
+func Flags() *pflag.FlagSet { return flags(&Options{}, &written{}) }
 
 func flags(o *Options, w *written) *pflag.FlagSet {
-	set := pflag.NewFlagSet(Name, pflag.ContinueOnError)
-	set.SortFlags = false
-	set.SetOutput(io.Discard)
-	set.Usage = func() {}
+	set := npd.NewFlagSet(Name)
 	set.StringVar(&o.Source, "journald-source", "", "whose lines of the journal to count: a SYSLOG_IDENTIFIER, for example kubelet; kernel: of /dev/kmsg where there is no journal; empty: of /dev/kmsg")
 	set.StringVar(&o.LogPath, "log-path", "", "directory of the journal, or file of the kernel's log; empty: /var/log/journal and /run/log/journal, or /dev/kmsg")
 	set.StringVar(&w.lookback, "lookback", "", "how old a line may be, for example 20m")
@@ -64,11 +60,8 @@ func flags(o *Options, w *written) *pflag.FlagSet {
 func Parse(args []string) (*Options, error) {
 	options, w := &Options{}, &written{}
 	set := flags(options, w)
-	switch err := set.Parse(args); {
-	case errors.Is(err, pflag.ErrHelp):
-		return nil, pflag.ErrHelp
-	case err != nil:
-		return nil, fmt.Errorf("%w: --help lists the flags", err)
+	if err := npd.ParsePluginFlags(set, args); err != nil {
+		return nil, err
 	}
 	options.Arguments = set.Args()
 	if err := options.read(w); err != nil {

@@ -56,7 +56,7 @@ func TestHelpIsAskedFor(t *testing.T) {
 	_, err := logcounter.Parse([]string{"--help"})
 	require.ErrorIs(t, err, pflag.ErrHelp)
 	for _, flag := range []string{"journald-source", "log-path", "lookback", "delay", "pattern", "revert-pattern", "count"} {
-		require.Contains(t, logcounter.Usage(), "--"+flag+" ")
+		require.Contains(t, logcounter.Flags().FlagUsages(), "--"+flag+" ")
 	}
-	require.NotContains(t, logcounter.Usage(), "vmodule")
+	require.NotContains(t, logcounter.Flags().FlagUsages(), "vmodule")
 }

@@ -149,6 +149,9 @@ type Rule struct {
 	// turns; FailureThreshold and SuccessThreshold how many verdicts in a row.
 	For, Until                         time.Duration
 	FailureThreshold, SuccessThreshold int
+	// Once lets a level without a condition fire once for each time that it is a
+	// problem, not at each verdict that says so.
+	Once bool
 	// Observe keeps the rule from conditions and Events.
 	Observe bool
 	// UpdateMessage lets a repeat change the message, as the type's does.
@@ -163,8 +166,10 @@ type Rule struct {
 	Receivers []string
 }
 
-// Former is an earlier name of a rule.
+// Former is an earlier name of a rule or check.
 type Former struct {
-	ID     string
-	Reason string
+	// ID is what it had; left out: the same.
+	ID string `yaml:"id"`
+	// Reason is what it had; left out: the same.
+	Reason string `yaml:"reason"`
 }

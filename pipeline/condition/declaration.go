@@ -17,10 +17,10 @@ type Declaration struct {
 	// what is good (StorageReady): status False is then the problem.
 	Polarity Polarity `yaml:"polarity"`
 	// OnUnknown says what a check does that cannot tell: hold (the default) what it
-	// said before, or unknown. There are no checks in this version.
+	// said before, or unknown.
 	OnUnknown OnUnknown `yaml:"on_unknown"`
 	// Initial is what a check shows that has never spoken: unknown (the default) or
-	// healthy. There are no checks in this version.
+	// healthy.
 	Initial Initial `yaml:"initial"`
 	// Clear says what ends the causes of rules that say nothing themselves.
 	Clear ClearDeclaration `yaml:"clear"`

@@ -111,7 +111,7 @@ func (m *step) idle(c *Cause) bool {
 	if c.State != pipeline.StateOK || m.hasLiveHits(c) {
 		return false
 	}
-	return c.Level == nil || c.Level.Streak != pipeline.StateProblem
+	return c.Level == nil || (c.Level.Streak != pipeline.StateProblem && !c.Level.Holds)
 }
 
 // hasLiveHits tells whether a threshold can still be passed with what it has.

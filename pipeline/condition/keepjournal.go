@@ -148,7 +148,7 @@ func (k *keptJournal) mend() error {
 func (k *keptJournal) journal(book *Book) *Journal {
 	newStep(k.Start, book, k.Now).fit()
 	j := &Journal{
-		start: k.Start, book: book, now: k.Now, life: k.Now, begun: k.Begun, last: map[journalKey]int{}, Overflows: k.Overflows,
+		start: k.Start, book: book, now: k.Now, life: k.Now, begun: k.Begun, last: map[journalKey]int{}, sums: map[string]summary{}, Overflows: k.Overflows,
 	}
 	for i := range k.Entries {
 		in := k.Entries[i].input()

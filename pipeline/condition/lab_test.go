@@ -101,6 +101,8 @@ type line struct {
 	severity log.Severity
 	state    pipeline.State // of verdicts
 	start    float64        // of a verdict's run; 0: now
+	between  bool
+	complete bool
 }
 
 func (l *lab) occurrence(in line, state pipeline.State) Occurrence {
@@ -165,7 +167,7 @@ func (l *lab) verdict(in line) Outcome {
 	if in.start != 0 {
 		start = seconds(in.start)
 	}
-	o.Problem.Verdict = &pipeline.Verdict{Boot: o.Order.Boot.ID, Start: start}
+	o.Problem.Verdict = &pipeline.Verdict{Boot: o.Order.Boot.ID, Start: start, Between: in.between, Complete: in.complete}
 	o.Problem.UID = pipeline.VerdictUID("node-1", o.Order.Boot.ID, in.rule, in.instance, start)
 	return l.step(&Verdict{o})
 }
@@ -173,6 +175,21 @@ func (l *lab) verdict(in line) Outcome {
 func (l *lab) says(check string, state pipeline.State) Outcome {
 	l.t.Helper()
 	return l.verdict(line{rule: check, state: state})
+}
+
+// runs lets a check run that says so of instances and names them all: "a problem",
+// "b ok", "c between", "d unknown".
+func (l *lab) runs(check string, says ...string) {
+	l.t.Helper()
+	for _, one := range says {
+		instance, state, _ := strings.Cut(one, " ")
+		in := line{rule: check, instance: instance, between: state == "between", state: ok}
+		if state != "between" {
+			require.NoError(l.t, in.state.UnmarshalText([]byte(state)))
+		}
+		l.verdict(in)
+	}
+	l.verdict(line{rule: check, state: ok, complete: true})
 }
 
 func (l *lab) tick(s float64) Outcome {

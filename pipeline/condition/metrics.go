@@ -1,12 +1,6 @@
 package condition
 
 import (
-	"context"
-	"fmt"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
@@ -52,38 +46,6 @@ func (p *problemCounts) add(book *Book, rule, reason string) {
 	if r := book.byRule[rule]; r != nil && !r.Unreported {
 		p.byReason[reason]++
 	}
-}
-
-// RegisterMetrics makes problem_counter and problem_gauge, under the names and
-// with the labels that node-problem-detector gave them. They are always served,
-// from the store, whatever pipelines there are.
-func (s *Store) RegisterMetrics(meter metric.Meter) error {
-	counter, err := meter.Int64ObservableCounter("problem_counter", metric.WithUnit("1"),
-		metric.WithDescription("Problems that made an Event, by reason."))
-	if err != nil {
-		return fmt.Errorf("make problem_counter: %w", err)
-	}
-	gauge, err := meter.Int64ObservableGauge("problem_gauge", metric.WithUnit("1"),
-		metric.WithDescription("1 while the condition shows a problem for this reason, else 0."))
-	if err != nil {
-		return fmt.Errorf("make problem_gauge: %w", err)
-	}
-	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		s.mu.RLock()
-		defer s.mu.RUnlock()
-		for reason, count := range s.problems.byReason {
-			o.ObserveInt64(counter, count, metric.WithAttributes(attribute.String("reason", reason)))
-		}
-		for series, value := range s.gauges() {
-			o.ObserveInt64(gauge, value, metric.WithAttributes(
-				attribute.String("type", series.conditionType), attribute.String("reason", series.reason)))
-		}
-		return nil
-	}, counter, gauge)
-	if err != nil {
-		return fmt.Errorf("observe the problem metrics: %w", err)
-	}
-	return nil
 }
 
 type gaugeSeries struct{ conditionType, reason string }

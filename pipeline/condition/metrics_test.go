@@ -27,7 +27,7 @@ func scrape(t *testing.T, reader *metric.ManualReader) []string {
 			var points []metricdata.DataPoint[int64]
 			switch data := m.Data.(type) {
 			case metricdata.Sum[int64]:
-				require.True(t, data.IsMonotonic)
+				require.Equal(t, m.Name != "k8s.node.condition.status", data.IsMonotonic)
 				points = data.DataPoints
 			case metricdata.Gauge[int64]:
 				points = data.DataPoints
@@ -161,4 +161,44 @@ func TestALateSeedCountsNothingTwice(t *testing.T) {
 
 func TestMetricsOfAStoreWithoutConfiguration(t *testing.T) {
 	require.Empty(t, scrape(t, measured(t, &bench{Store: condition.NewStore(condition.Options{})})))
+}
+
+func TestProblemMetricsBySemanticConventions(t *testing.T) {
+	b := newBench(t)
+	reader := metric.NewManualReader()
+	require.NoError(t, b.RegisterSemConvMetrics(metric.NewMeterProvider(metric.WithReader(reader)).Meter("test")))
+	require.Empty(t, scrape(t, reader), "nobody wants them yet")
+	b.TellSemConv(true)
+	b.match(t, "hung")
+	status := func(conditionType, is string) (lines []string) {
+		for _, one := range []string{"false", "true", "unknown"} {
+			value := " 0"
+			if one == is {
+				value = " 1"
+			}
+			lines = append(lines, "k8s.node.condition.status{k8s.node.condition.status="+one+",k8s.node.condition.type="+conditionType+"}"+value)
+		}
+		return lines
+	}
+	now := scrape(t, reader)
+	require.Subset(t, now, slices.Concat(status("Deadlock", "true"), status("Slow", "false"), []string{
+		"otelnpd.problems{reason=KernelOops} 0", "otelnpd.problems{reason=SlowIO} 0", "otelnpd.problems{reason=TaskHung} 1",
+	}))
+	b.TellSemConv(false)
+	require.Empty(t, scrape(t, reader))
+}
+
+// What one reading tells is of one moment, in both families.
+func TestProblemMetricsAreOneCut(t *testing.T) {
+	b := newBench(t)
+	b.TellSemConv(true)
+	npd, semconv := measured(t, b), metric.NewManualReader()
+	require.NoError(t, b.RegisterSemConvMetrics(metric.NewMeterProvider(metric.WithReader(semconv)).Meter("test")))
+	b.CutMetrics()
+	require.Contains(t, scrape(t, npd), "problem_gauge{reason=TaskHung,type=Deadlock} 0")
+	b.match(t, "hung")
+	require.Contains(t, scrape(t, semconv), "k8s.node.condition.status{k8s.node.condition.status=true,k8s.node.condition.type=Deadlock} 0")
+	b.CutMetrics()
+	require.Contains(t, scrape(t, semconv), "k8s.node.condition.status{k8s.node.condition.status=true,k8s.node.condition.type=Deadlock} 1")
+	require.Contains(t, scrape(t, npd), "problem_gauge{reason=TaskHung,type=Deadlock} 1")
 }

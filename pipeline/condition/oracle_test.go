@@ -13,10 +13,11 @@ import (
 // fact is something that happened. Its time is in seconds since boot A began, as
 // if there were one clock over all boots.
 type fact struct {
-	kind     string // match, recovery, verdict, clear, boot, degraded, well, reload
+	kind     string // match, recovery, verdict, complete, clear, boot, degraded, well, reload
 	rule     string
 	instance string
 	state    pipeline.State
+	between  bool
 	at       float64
 	down     float64 // of a boot: when the one before ended
 	uid      pipeline.UID
@@ -26,6 +27,9 @@ type fact struct {
 	conditionType string
 	// rules are those that a reload leaves.
 	rules map[string]bool
+	// named are the instances of a complete run, bad whether it says more than ok.
+	named map[string]finding
+	bad   bool
 }
 
 // runOut returns when a ttl that began at from has run out: it stands still while
@@ -56,6 +60,9 @@ type interval struct {
 	from, to float64
 	state    pipeline.State
 	uid      pipeline.UID
+	// ofRun is set for what a check holds: what a run says is bad begins before what
+	// it says is good ends.
+	ofRun bool
 }
 
 const forever = 1e18
@@ -96,12 +103,12 @@ func causeHistory(rule *bookRule, instance string, facts []fact, now float64) []
 				return h <= f.at-rule.Threshold.Window.Seconds() && rule.Threshold.MinOccurrences > 1
 			})
 			if len(hits) >= max(1, rule.Threshold.MinOccurrences) {
-				held = append(held, interval{f.at, forever, pipeline.StateProblem, f.uid})
+				held = append(held, interval{from: f.at, to: forever, state: pipeline.StateProblem, uid: f.uid})
 				active, hits = true, nil
 			}
 		case f.kind == "recovery" && mine && (f.instance == instance || f.instance == ""),
 			f.kind == "clear" && f.conditionType == rule.Condition,
-			f.kind == "verdict" && f.state == pipeline.StateOK && rule.clear.By == ClearByCheck && f.rule == rule.clear.Check,
+			rule.clear.By == ClearByCheck && f.rule == rule.clear.Check && f.clears(instance),
 			f.kind == "reload" && !f.rules[rule.ID],
 			f.kind == "boot" && !rule.latched():
 			end(f.at)
@@ -112,26 +119,58 @@ func causeHistory(rule *bookRule, instance string, facts []fact, now float64) []
 	return held
 }
 
-// levelHistory returns when a check's cause held. Checks of the simulation have
-// no instances, no thresholds, and hold on unknown.
-func levelHistory(rule *bookRule, facts []fact, start float64) []interval {
-	held := []interval{{start, forever, pipeline.StateUnknown, pipeline.UID{}}}
-	state := pipeline.StateUnknown
+// clears tells whether a fact is the ok of a check that ends a cause of the instance.
+func (f *fact) clears(instance string) bool {
+	switch f.kind {
+	case "verdict":
+		return f.state == pipeline.StateOK && !f.between && (f.instance == "" || f.instance == instance)
+	case "complete":
+		return !f.bad
+	default:
+		return false
+	}
+}
+
+// levelHistory returns when the causes of a check held, and before them the time in
+// which it had not spoken. Checks of the simulation have no thresholds, and never say
+// unknown.
+func levelHistory(rule *bookRule, instances []string, facts []fact, start float64) []interval {
+	silent := interval{from: start, to: forever, state: pipeline.StateUnknown}
 	for _, f := range facts {
-		next, uid := state, f.uid
+		if f.rule == rule.ID && (f.kind == "verdict" || f.kind == "complete") {
+			silent.to = f.at
+			break
+		}
+	}
+	held := []interval{silent}
+	for _, instance := range instances {
+		if rule.HasInstances == (instance != "") {
+			held = append(held, findingHistory(rule, instance, facts)...)
+		}
+	}
+	return held
+}
+
+func findingHistory(rule *bookRule, instance string, facts []fact) (held []interval) {
+	isProblem := false
+	for _, f := range facts {
+		next := isProblem
 		switch {
-		case f.kind == "verdict" && f.rule == rule.ID && f.state != pipeline.StateUnknown:
-			next = f.state
-		case f.kind == "clear" && f.conditionType == rule.Condition && state == pipeline.StateProblem:
-			next = pipeline.StateOK
+		case f.kind == "verdict" && f.rule == rule.ID && f.instance == instance && !f.between:
+			next = f.state == pipeline.StateProblem
+		case f.kind == "complete" && f.rule == rule.ID:
+			_, named := f.named[instance]
+			next = isProblem && named
+		case f.kind == "clear" && f.conditionType == rule.Condition:
+			next = false
 		}
-		if next == state {
-			continue
+		switch {
+		case next && !isProblem:
+			held = append(held, interval{f.at, forever, pipeline.StateProblem, f.uid, true})
+		case isProblem && !next:
+			held[len(held)-1].to = f.at
 		}
-		held[len(held)-1].to = min(held[len(held)-1].to, f.at)
-		if state = next; next == pipeline.StateProblem {
-			held = append(held, interval{f.at, forever, next, uid})
-		}
+		isProblem = next
 	}
 	return held
 }
@@ -147,7 +186,7 @@ func truthOf(rules []*bookRule, instances []string, facts []fact, start, now flo
 	var all []interval
 	for _, rule := range rules {
 		if rule.Level {
-			all = append(all, levelHistory(rule, facts, start)...)
+			all = append(all, levelHistory(rule, instances, facts, start)...)
 			continue
 		}
 		for _, instance := range instances {
@@ -180,7 +219,9 @@ func truthOf(rules []*bookRule, instances []string, facts []fact, start, now flo
 	slices.Sort(borders)
 	for i, border := range borders {
 		state := at(border)
-		through := slices.ContainsFunc(all, func(i interval) bool { return i.state == state && i.from < border && border < i.to })
+		through := slices.ContainsFunc(all, func(i interval) bool {
+			return i.state == state && i.from < border && (border < i.to || (i.ofRun && border == i.to))
+		})
 		if i == 0 || state != is.state || (state == pipeline.StateProblem && !through && is.since < border) {
 			is.state, is.since = state, border
 		}

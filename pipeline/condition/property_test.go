@@ -83,6 +83,26 @@ func scenes() []scene {
 			op{do: "match", rule: "io"}, op{do: "verdict", rule: "chk", state: pipeline.StateOK},
 			op{do: "verdict", rule: "chk", state: pipeline.StateProblem}, op{do: "save"}, op{do: "clear", rule: "T"}, op{do: "reboot"},
 		), nil, nil},
+		{"level with hysteresis", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{{ID: "chk", Condition: "T", Reason: "C", Level: true}}}
+		}, []string{""}, add(
+			op{do: "verdict", rule: "chk", state: pipeline.StateOK}, op{do: "verdict", rule: "chk", state: pipeline.StateProblem},
+			op{do: "between", rule: "chk"}, op{do: "save"}, op{do: "clear", rule: "T"}, op{do: "reboot"},
+		), nil, nil},
+		{"level with instances", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "chk", Condition: "T", Reason: "C", Level: true, HasInstances: true, InstanceOf: fromMessage},
+			}}
+		}, []string{"x", "y"}, add(instancesOf("chk")...), nil, nil},
+		{"level whose messages do not tell the instance", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{{ID: "chk", Condition: "T", Reason: "C", Level: true, HasInstances: true}}}
+		}, []string{"x", "y"}, add(instancesOf("chk")...), nil, nil},
+		{"level whose messages do not tell the instance, and the rule that it clears", func() *Config {
+			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
+				{ID: "chk", Condition: "T", Reason: "C", Level: true, HasInstances: true},
+				{ID: "io", Condition: "T", Reason: "A", Clear: Clear{By: ClearByCheck, Check: "chk"}},
+			}}
+		}, []string{"", "x", "y"}, add(append(instancesOf("chk"), op{do: "match", rule: "io"})...), nil, nil},
 		{"latched", func() *Config {
 			return &Config{Types: []Type{{Name: "T"}}, Rules: []Rule{
 				{ID: "a", Condition: "T", Reason: "A", Clear: Clear{By: ClearByLatched}}, {ID: "b", Condition: "T", Reason: "B"},
@@ -136,6 +156,17 @@ func scenes() []scene {
 		}, nil, receivers})
 	}
 	return list
+}
+
+// instancesOf are what a check with instances can find, and what can happen to it.
+func instancesOf(check string) []op {
+	return []op{
+		{do: "verdict", rule: check, instance: "x", state: pipeline.StateOK},
+		{do: "verdict", rule: check, instance: "x", state: pipeline.StateProblem},
+		{do: "between", rule: check, instance: "x"}, {do: "gone", rule: check, instance: "x"},
+		{do: "verdict", rule: check, instance: "y", state: pipeline.StateProblem}, {do: "gone", rule: check, instance: "y"},
+		{do: "save"}, {do: "clear", rule: "T"}, {do: "reboot"},
+	}
 }
 
 // renamedScenes are those in which rules change their names, and back.
@@ -200,7 +231,7 @@ func (s *stage) fail(t *testing.T, eager bool, ops []op, err error) {
 // TestEveryShortLife goes through every sequence of three ops and a part of those
 // of four; to soak, through every one of five.
 func TestEveryShortLife(t *testing.T) {
-	lengths := []struct{ ops, stride int }{{3, 1}, {4, 7}}
+	lengths := []struct{ ops, stride int }{{3, 1}, {4, 19}}
 	if soak() {
 		lengths = []struct{ ops, stride int }{{5, 1}}
 	}
@@ -254,7 +285,7 @@ func everySequence(alphabet []op, length, stride int, visit func([]op)) {
 
 // TestManyLongLives goes through random sequences.
 func TestManyLongLives(t *testing.T) {
-	lives := 60
+	lives := 25
 	if soak() {
 		lives = 3000
 	}

@@ -45,6 +45,9 @@ type Journal struct {
 	// last finds, in the run of repeats at the end, the entry that a further
 	// repeat takes the place of.
 	last map[journalKey]int
+	// sums finds, in that run of repeats, the verdicts that say that their runs were
+	// complete.
+	sums map[string]summary
 	// begun is set once the start is complete: what comes then is an entry.
 	begun bool
 	// Overflows counts how often the oldest half had to be given up.
@@ -57,6 +60,14 @@ type entry struct {
 	now  Now
 }
 
+// summary is where the complete verdicts of a check are among the entries, one more
+// than the index each: the first of the run of repeats, and the newest. named are the
+// verdicts that go with the newest.
+type summary struct {
+	first, newest int
+	named         []int
+}
+
 type journalKey struct {
 	rule, instance    string
 	verdict, silenced bool
@@ -65,7 +76,7 @@ type journalKey struct {
 // NewJournal begins with a state that has just begun: no [NewBoot] has reached
 // it yet.
 func NewJournal(start *State, book *Book, now Now) *Journal {
-	j := &Journal{start: start.Clone(), book: book, now: now, life: now, last: map[journalKey]int{}}
+	j := &Journal{start: start.Clone(), book: book, now: now, life: now, last: map[journalKey]int{}, sums: map[string]summary{}}
 	if !j.start.ReceiversKnown {
 		j.start.AwaitsReceivers = true
 	}
@@ -76,7 +87,7 @@ func NewJournal(start *State, book *Book, now Now) *Journal {
 // start.
 func (j *Journal) Expect(in *Receivers, book *Book, now Now) {
 	if j.begun {
-		clear(j.last)
+		j.endRepeats()
 		j.append(in, book, now)
 		return
 	}
@@ -99,8 +110,14 @@ func (j *Journal) Note(in Input, book *Book, now Now, out *Outcome) {
 		}
 	default:
 	}
-	clear(j.last)
+	j.endRepeats()
 	j.append(in, book, now)
+}
+
+// endRepeats lets no further repeat take the place of one before.
+func (j *Journal) endRepeats() {
+	clear(j.last)
+	clear(j.sums)
 }
 
 // folds tells whether an input may take the place of an earlier repeat like it.
@@ -124,20 +141,72 @@ func (j *Journal) folds(in Input, book *Book, out *Outcome) (journalKey, bool) {
 
 func (j *Journal) fold(key journalKey, in Input, book *Book, now Now) {
 	at, again := j.last[key]
-	if again && at > 0 {
-		j.bytes -= sizeOf(j.entries[at-1].in)
-		j.entries[at-1].in = nil
+	if again && at > 0 && !j.stays(at) {
+		j.remove(at)
 	}
 	n := len(j.entries)
 	j.append(in, book, now)
 	if len(j.entries) != n+1 { // halved meanwhile
 		return
 	}
+	j.noteSummary(in, n+1)
 	if again {
 		j.last[key] = n + 1
 	} else {
 		j.last[key] = 0 // the first of its run stays
 	}
+}
+
+// remove takes out an entry.
+func (j *Journal) remove(at int) {
+	j.bytes -= sizeOf(j.entries[at-1].in)
+	j.entries[at-1].in = nil
+}
+
+// stays tells whether a verdict must stay although a later one like it is there: the
+// complete verdict of its run stays, for which it counts as named.
+func (j *Journal) stays(at int) bool {
+	v, is := j.entries[at-1].in.(*Verdict)
+	if !is {
+		return false
+	}
+	sum := j.sums[v.Problem.Rule]
+	switch {
+	case sum.first != 0 && j.isOfRun(sum.first, v):
+		return true
+	case sum.newest != 0 && sum.newest != at && j.isOfRun(sum.newest, v):
+		sum.named = append(sum.named, at)
+		j.sums[v.Problem.Rule] = sum
+		return true
+	default: // of a run without end what is bad counts: it keeps what is ok from ending more
+		return v.Problem.Instance != "" && v.isBad()
+	}
+}
+
+// noteSummary notes a complete verdict, which has taken the place of the newest one
+// before: what that one had named may go with it.
+func (j *Journal) noteSummary(in Input, at int) {
+	v, is := in.(*Verdict)
+	if !is || !v.isComplete() {
+		return
+	}
+	sum := j.sums[v.Problem.Rule]
+	if sum.first == 0 {
+		sum.first = at
+	} else {
+		sum.newest = at
+	}
+	for _, named := range sum.named {
+		j.remove(named)
+	}
+	sum.named = sum.named[:0]
+	j.sums[v.Problem.Rule] = sum
+}
+
+// isOfRun tells whether a complete verdict that was kept is of the same run as another.
+func (j *Journal) isOfRun(at int, v *Verdict) bool {
+	kept, is := j.entries[at-1].in.(*Verdict)
+	return is && kept.Problem.Verdict.Start == v.Problem.Verdict.Start && kept.Problem.Verdict.Boot == v.Problem.Verdict.Boot
 }
 
 func (j *Journal) append(in Input, book *Book, now Now) {
@@ -152,7 +221,7 @@ func (j *Journal) append(in Input, book *Book, now Now) {
 // compact takes out what has been folded. If that does not help, the oldest half
 // becomes part of the start: it is then judged without the Node's conditions.
 func (j *Journal) compact() {
-	clear(j.last)
+	j.endRepeats()
 	kept := j.entries[:0]
 	for _, e := range j.entries {
 		if e.in != nil {

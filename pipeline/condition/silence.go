@@ -134,8 +134,9 @@ func (m *step) carrySilences() {
 }
 
 // silencedVerdict judges what a silenced check says, unless that is ok: it is
-// counted on its own and turns nothing. The check has answered all the same.
-func (m *step) silencedVerdict(rule *bookRule, in *Verdict, order pipeline.Order) {
+// counted on its own and turns nothing. The check has answered all the same, and what
+// its cause waits for on its way down begins anew.
+func (m *step) silencedVerdict(rule *bookRule, c *Cause, in *Verdict, order pipeline.Order) {
 	state := in.Problem.State
 	tracker, full := m.slot(m.s.Events, rule, Key{Rule: rule.ID, Instance: in.Problem.Instance, Silenced: true})
 	if tracker.Level == nil {
@@ -143,15 +144,22 @@ func (m *step) silencedVerdict(rule *bookRule, in *Verdict, order pipeline.Order
 	}
 	rs, l := m.s.rule(rule.ID), tracker.Level
 	m.out.trace = traceChange
-	if rs.Answered && (state == pipeline.StateUnknown || (l.Settled && l.Streak == state)) {
+	if rs.Answered && l.repeats(in.Problem) {
 		m.out.trace = traceSteady
 	}
-	rs.Answered = true
-	l.Start = pipeline.BootTime{ID: m.s.Boot.ID, At: in.Problem.Verdict.Start}
-	if m.streak(rule, l, full, state, order.Boot.At) {
-		m.fire(rule, in.Problem, max(in.Problem.Count, 1))
+	if state == pipeline.StateProblem && c.Level.Streak == pipeline.StateOK && c.active() {
+		*c.Level = LevelState{Start: c.Level.Start}
+		m.out.trace = traceChange
 	}
-	m.awaitVerdicts()
+	rs.Answered = true
+	l.Start = m.startOf(in.Problem)
+	l.note(in.Problem)
+	if l.Between && !l.Holds {
+		return // what it goes on from was not silenced
+	}
+	if m.streak(rule, l, full, state, order.Boot.At) {
+		m.turnEvent(rule, l, full, in.Problem)
+	}
 }
 
 // okToSilenced lets what a check has said while silenced begin anew.

@@ -37,7 +37,7 @@ type world struct {
 	boots     int
 	stepped   float64 // of the wall clock, in all
 	log       []logged
-	checks    map[string]pipeline.State // what a check finds when it runs
+	finds     map[string]map[string]finding // what a check finds when it runs, by instance
 	facts     []fact
 	start     float64
 	cleared   map[string]bool // types that an operator cleared in this boot
@@ -107,7 +107,7 @@ func newWorld(book, other *Book, instances []string, eager bool, receivers ...st
 	}
 	w := &world{
 		book: book, other: other, instances: instances, eager: eager, receivers: receivers, abs: 100, start: 100,
-		checks: map[string]pipeline.State{}, quiet: map[string]float64{}, cleared: map[string]bool{}, unsure: map[string]bool{}, timeFrom: map[string]float64{}, blind: map[string]bool{},
+		finds: map[string]map[string]finding{}, quiet: map[string]float64{}, cleared: map[string]bool{}, unsure: map[string]bool{}, timeFrom: map[string]float64{}, blind: map[string]bool{},
 		node: map[string]NodeCondition{}, delivered: map[pipeline.UID]bool{},
 	}
 	w.s = NewState("node-1", book, w.now())
@@ -157,8 +157,8 @@ func (w *world) apply(o op) error {
 		return w.line(o, true)
 	case "recovery":
 		return w.line(o, false)
-	case "verdict":
-		w.checks[o.rule] = o.state
+	case "verdict", "between", "gone":
+		w.find(o)
 		return w.verdict(o.rule)
 	case "clear":
 		w.facts = append(w.facts, fact{kind: "clear", conditionType: o.rule, at: w.abs})
@@ -291,26 +291,6 @@ func (w *world) line(o op, match bool) error {
 	w.log = append(w.log, logged{in, w.boots, o.from, o.rule})
 	w.read = len(w.log)
 	if err := w.input(in); err != nil {
-		return err
-	}
-	return w.tellEagerly()
-}
-
-func (w *world) verdict(check string) error {
-	state, known := w.checks[check]
-	if !known {
-		return nil
-	}
-	start, rule := w.now().Boot, w.called(check)
-	uid := pipeline.VerdictUID("node-1", w.bootID(), rule.ID, "", start)
-	w.facts = append(w.facts, fact{kind: "verdict", rule: check, state: state, at: w.abs, uid: uid, unanswered: w.story.on})
-	if err := w.input(&Verdict{Occurrence{
-		Order: pipeline.Order{Boot: pipeline.BootTime{ID: w.bootID(), At: start}}, Time: w.now().Wall,
-		Problem: &pipeline.Problem{
-			UID: uid, Rule: rule.ID, Condition: rule.Condition, Reason: rule.Reason, Message: "verdict", State: state, Count: 1,
-			Verdict: &pipeline.Verdict{Boot: w.bootID(), Start: start},
-		},
-	}}); err != nil {
 		return err
 	}
 	return w.tellEagerly()
@@ -613,6 +593,8 @@ func (w *world) judgeLoss(withState bool) {
 			w.unsure[t.Name], w.blind[t.Name] = false, false
 		}
 		switch {
+		case w.hangsBetween(t, upToDate):
+			w.unsure[t.Name], w.blind[t.Name] = true, true
 		case w.troubled && t.hasTTL && !w.rebooted, (missing || w.journal != nil) && w.reloaded && !w.rebooted:
 			w.unsure[t.Name], w.blind[t.Name] = true, true
 		case lost && w.hushed && !w.rebooted: // what was silenced comes again

@@ -131,11 +131,13 @@ type Update struct {
 type RuleState struct {
 	// Answered, for a level, is set once it has given a verdict since the start;
 	// Spoken once it has said problem or ok, ever; SaidEither since the start,
-	// and SaidOK once it has said ok since the start.
+	// and SaidOK once it has said ok of the node as a whole since the start.
 	Answered   bool `json:"answered,omitempty"`
 	Spoken     bool `json:"spoken,omitempty"`
 	SaidEither bool `json:"said_either,omitempty"`
 	SaidOK     bool `json:"said_ok,omitempty"`
+	// Run is the newest run of a level.
+	Run Run `json:"run,omitzero"`
 	// Cleared is the tombstone of all instances.
 	Cleared pipeline.Order `json:"cleared,omitzero"`
 	// Seen is the newest line of each source, to know replays.
@@ -147,6 +149,16 @@ type RuleState struct {
 	// no search is made again, unless something becomes free.
 	full      uint64
 	fullUntil time.Duration
+}
+
+// Run is what one run of a check has said so far.
+type Run struct {
+	// Start is when it began.
+	Start pipeline.BootTime `json:"start"`
+	// Bad is set once it has said something else than ok, or a figure between two limits.
+	Bad bool `json:"bad,omitempty"`
+	// Open is set once it has said such a thing of what is not shown as a problem.
+	Open bool `json:"open,omitempty"`
 }
 
 // Seen is the newest line that a receiver told the rule from one source.
@@ -269,6 +281,27 @@ type LevelState struct {
 	Settled bool          `json:"settled,omitempty"`
 	// Start is the start of the newest run.
 	Start pipeline.BootTime `json:"start"`
+	// Between tells that the newest figure lay between two limits, Unknown that the
+	// newest verdict could not tell. Of the node as a whole Unknown tells that the newest
+	// complete run was bad, and Between that it was open ([Run]).
+	Between bool `json:"between,omitempty"`
+	Unknown bool `json:"unknown,omitempty"`
+	// Holds is set, where no condition holds it, from the problem that settles to the ok
+	// that settles.
+	Holds bool `json:"holds,omitempty"`
+}
+
+// repeats tells whether a verdict says what the one before said, and what has settled.
+func (l *LevelState) repeats(said *pipeline.Problem) bool {
+	if l.Between != said.Verdict.Between || l.Unknown != (said.State == pipeline.StateUnknown) {
+		return false
+	}
+	return l.Unknown || (l.Settled && l.Streak == said.State)
+}
+
+// note notes what a verdict says.
+func (l *LevelState) note(said *pipeline.Problem) {
+	l.Between, l.Unknown = said.Verdict.Between, said.State == pipeline.StateUnknown
 }
 
 // active tells whether the cause holds its condition.

@@ -50,6 +50,8 @@ type Options struct {
 type Store struct {
 	options  Options
 	problems problemCounts
+	semconv  bool // the problem metrics are told by OpenTelemetry's names too
+	cut      atomic.Pointer[problemCut]
 	timer    timer
 
 	// input serialises inputs and the publication of what they bring about.

@@ -18,30 +18,51 @@ func (m *step) verdict(in *Verdict) {
 		m.out.Dropped = DropEarlierBoot
 		return
 	}
-	causes := m.s.Events
-	if rule.on != nil {
-		causes = m.s.Types[rule.on.Name].Causes
-	}
+	causes := m.levelCauses(rule)
 	c, full := m.slot(causes, rule, Key{Rule: rule.ID, Instance: p.Instance})
 	if c.Level == nil {
 		c.Level = &LevelState{}
 	}
 	m.out.JoinedOther = full
-	start := pipeline.BootTime{ID: m.s.Boot.ID, At: p.Verdict.Start}
+	start := m.startOf(p)
 	if !full && c.Level.Start.ID == start.ID && start.At <= c.Level.Start.At {
 		m.out.Dropped = DropRepeated
 		return
 	}
 	c.Level.Start = start
+	m.beginRun(rule, start)
+	said := in
+	in = settleBetween(c, in)
 	order := m.orderOf(&in.Occurrence)
-	if m.out.Silenced = p.State != pipeline.StateOK && m.silenced(rule.ID, order); m.out.Silenced {
-		m.silencedVerdict(rule, in, order)
-		return
-	}
+	m.out.Silenced = in.Problem.State != pipeline.StateOK && m.silenced(rule.ID, order)
 	m.hold()
 	defer m.release()
-	m.judge(rule, c, full, in, order)
+	switch {
+	case m.out.Silenced:
+		m.silencedVerdict(rule, c, in, order)
+	case in.isComplete():
+		m.complete(rule, causes, c, in, order)
+	default:
+		m.judge(rule, c, full, in, order)
+		c.Level.note(in.Problem)
+	}
+	if said.isBad() {
+		m.noteRun(rule, c, full)
+	}
 	m.awaitVerdicts()
+}
+
+// levelCauses are the causes that a check's verdicts act on, or the trackers.
+func (m *step) levelCauses(rule *bookRule) Causes {
+	if rule.on == nil {
+		return m.s.Events
+	}
+	return m.s.Types[rule.on.Name].Causes
+}
+
+// startOf is when the run began that a verdict is of.
+func (m *step) startOf(p *pipeline.Problem) pipeline.BootTime {
+	return pipeline.BootTime{ID: m.s.Boot.ID, At: p.Verdict.Start}
 }
 
 // judge lets a verdict act: on its own cause, on those that the check's ok
@@ -50,7 +71,7 @@ func (m *step) judge(rule *bookRule, c *Cause, full bool, in *Verdict, order pip
 	rs := m.s.rule(rule.ID)
 	state := in.Problem.State
 	m.out.trace = traceChange
-	if rs.Answered && (state == pipeline.StateUnknown || (c.Level.Settled && c.Level.Streak == state)) {
+	if rs.Answered && c.Level.repeats(in.Problem) {
 		m.out.trace = traceSteady
 	}
 	rs.Answered = true
@@ -58,16 +79,31 @@ func (m *step) judge(rule *bookRule, c *Cause, full bool, in *Verdict, order pip
 	turned := m.streak(rule, c.Level, full, state, order.Boot.At)
 	if rule.on != nil {
 		m.turnLevel(rule, c, full, turned, in, order)
-	} else if state == pipeline.StateProblem && turned {
-		m.fire(rule, in.Problem, max(in.Problem.Count, 1))
+	} else if turned {
+		m.turnEvent(rule, c.Level, full, in.Problem)
 	}
 	if state == pipeline.StateOK {
 		m.okToSilenced(rule, in.Problem.Instance)
-		m.checkOK(rule, turned, in, order)
+		if !in.Problem.Verdict.Between {
+			m.checkOK(rule, turned, in, order)
+		}
 	}
 	if state != pipeline.StateUnknown {
 		m.levelsSpoke(in, order)
 	}
+}
+
+// turnEvent lets a level fire that acts on no condition, or is kept from it: then it
+// fires where it would have turned that.
+func (m *step) turnEvent(rule *bookRule, l *LevelState, full bool, p *pipeline.Problem) {
+	if p.State == pipeline.StateOK {
+		l.Holds = l.Holds && full // one instance of many
+		return
+	}
+	if !l.Holds || (!rule.Once && rule.Condition == "") {
+		m.fire(rule, p, max(p.Count, 1))
+	}
+	l.Holds = true
 }
 
 // streak counts verdicts in a row and tells whether the state has lasted for
@@ -81,6 +117,7 @@ func (m *step) streak(rule *bookRule, l *LevelState, full bool, state pipeline.S
 		need, lasting = rule.SuccessThreshold, rule.Until
 	}
 	if full { // instances are not counted together
+		l.Streak, l.Count, l.Since, l.Settled = pipeline.StateUnknown, 0, 0, false
 		return need <= 1 && lasting == 0
 	}
 	if l.Streak != state {
@@ -148,8 +185,8 @@ func (m *step) levelUnknown(rule *bookRule, ts *TypeState, rs *RuleState, c *Cau
 // match was before the start of its run. What happened since, it may not have
 // seen.
 func (m *step) checkOK(check *bookRule, settled bool, in *Verdict, order pipeline.Order) {
-	start := before(pipeline.BootTime{ID: m.s.Boot.ID, At: in.Problem.Verdict.Start})
-	if settled {
+	start := before(m.startOf(in.Problem))
+	if settled && in.Problem.Instance == "" {
 		m.s.rule(check.ID).SaidOK = true
 	}
 	why := turn{uid: in.Problem.UID, time: in.Time, order: order}
@@ -188,10 +225,10 @@ func (m *step) okToRule(rule *bookRule, instance string, start pipeline.Order, w
 func (m *step) okToRestored(rule *bookRule, p *pipeline.Problem, why turn) {
 	ts := m.s.Types[rule.on.Name]
 	c := ts.Causes[Key{Rule: rule.ID, FromNode: !rule.Level}]
-	if p.Instance == "" || c == nil || !c.Restored || !c.active() {
+	if p.Instance == "" || c == nil || !c.Restored || !c.active() || m.s.rule(p.Rule).Run.Bad {
 		return
 	}
-	start := pipeline.BootTime{ID: m.s.Boot.ID, At: p.Verdict.Start}
+	start := m.startOf(p)
 	if c.OKStart == (pipeline.BootTime{}) || m.s.compare(c.Last, before(c.OKStart)) > 0 {
 		c.OKStart = start
 		m.out.trace = traceChange

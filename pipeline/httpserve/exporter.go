@@ -24,16 +24,30 @@ var (
 	_ pipeline.Heir     = (*Exporter)(nil)
 )
 
-// NewExporter returns an exporter that serves handler at endpoint, HOST:PORT,
-// which is the key endpoint of its configuration.
-func NewExporter(settings pipeline.Settings, endpoint string, handler http.Handler) *Exporter {
+// Listen is where an exporter serves, and how that is protected.
+type Listen struct {
+	// Endpoint is HOST:PORT, the key endpoint of the exporter's configuration.
+	Endpoint string
+	// WebConfigFile is a path, the key web_config_file; empty: none.
+	WebConfigFile string
+}
+
+// NewExporter returns an exporter that serves handler.
+func NewExporter(settings pipeline.Settings, listen Listen, handler http.Handler) (*Exporter, error) {
+	measure, err := newMetrics(settings.ID, settings.Meter)
+	if err != nil {
+		return nil, err
+	}
 	return &Exporter{server: New(Config{
-		Endpoint: endpoint,
-		Key:      "exporters." + settings.ID.String() + ".endpoint",
-		Handler:  handler,
-		Logger:   settings.Logger,
-		Report:   settings.Report,
-	})}
+		Endpoint:      listen.Endpoint,
+		WebConfigFile: listen.WebConfigFile,
+		Key:           "exporters." + settings.ID.String(),
+		Handler:       handler,
+		Logger:        settings.Logger,
+		Report:        settings.Report,
+		Observed:      measure.observed,
+		Refused:       measure.refused,
+	})}, nil
 }
 
 // Inherit implements [pipeline.Heir]: the port, if it is the same.
@@ -49,7 +63,7 @@ func (e *Exporter) Start(ctx context.Context) error {
 	return nil
 }
 
-// Shutdown stops listening and waits for answers under way as long as ctx lets.
+// Shutdown stops listening and waits for answers under way, as [Server.Shutdown] does.
 func (e *Exporter) Shutdown(ctx context.Context) error {
 	e.down.Store(true)
 	return e.server.Shutdown(ctx)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/httpserve/webconfig"
 )
 
 // Limits of a connection. Whoever asks is close by and asks for little.
@@ -29,6 +30,11 @@ const (
 // not wait for a DNS server that is away.
 const lookupTimeout = 2 * time.Second
 
+// endPatience bounds how long answers under way are waited for at the end: exporters end
+// one after the other, and who does not read an answer would take the time of the others,
+// in which they tell what they have accepted.
+const endPatience = 2 * time.Second
+
 // The wait before a port is tried again doubles from firstRetry to lastRetry.
 const (
 	firstRetry = time.Second
@@ -39,7 +45,11 @@ const (
 type Config struct {
 	// Endpoint to listen on, HOST:PORT.
 	Endpoint string
-	// Key is the endpoint's key in the configuration, for remedies.
+	// WebConfigFile is the path of a web configuration file, which says by which
+	// certificate and to whom is served; empty: in the clear, to everybody.
+	WebConfigFile string
+	// Key is the component's key in the configuration, for remedies: endpoint and
+	// web_config_file stand below it.
 	Key string
 	// Handler answers.
 	Handler http.Handler
@@ -47,13 +57,20 @@ type Config struct {
 	Logger *slog.Logger
 	// Report takes the status of the component: ok while listening.
 	Report func(pipeline.Status)
+	// Observed measures all answers, also those to who is not let in; nil: nobody does.
+	Observed func(http.Handler) http.Handler
+	// Refused is told of connections that the web configuration refuses; nil: nobody is.
+	Refused func()
 }
 
 // Server is an HTTP server that goes on trying to listen until Shutdown.
 type Server struct {
 	config                Config
 	http                  *http.Server
+	gate                  *webconfig.Gate // nil: none
+	status                status
 	firstRetry, lastRetry time.Duration
+	patience              time.Duration
 
 	stop    chan struct{}
 	stopped sync.Once
@@ -66,9 +83,10 @@ type Server struct {
 
 // New returns a server that does nothing yet.
 func New(config Config) *Server {
-	return &Server{
-		config: config, firstRetry: firstRetry, lastRetry: lastRetry,
-		stop: make(chan struct{}),
+	s := &Server{
+		config: config, firstRetry: firstRetry, lastRetry: lastRetry, patience: endPatience,
+		stop:   make(chan struct{}),
+		status: status{report: config.Report},
 		http: &http.Server{
 			Handler:           config.Handler,
 			ReadHeaderTimeout: readTimeout,
@@ -79,12 +97,31 @@ func New(config Config) *Server {
 			ErrorLog:          slog.NewLogLogger(config.Logger.Handler(), slog.LevelDebug),
 		},
 	}
+	if config.WebConfigFile != "" {
+		s.gate = webconfig.New(config.WebConfigFile, s.readWebConfig, config.Refused)
+		s.http.Handler = s.gate.Handler(config.Handler)
+	}
+	if config.Observed != nil {
+		s.http.Handler = config.Observed(s.http.Handler)
+	}
+	return s
+}
+
+// behindGate is a listener on which only those can connect who may.
+func (s *Server) behindGate(on net.Listener) net.Listener {
+	if s.gate == nil {
+		return on
+	}
+	return s.gate.Listener(on)
 }
 
 // Start tries to listen once, reports how that went, and serves or tries again
 // in the background. It is called once, and not after Shutdown.
 func (s *Server) Start(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx) // that of starting alone
+	if s.gate != nil {
+		s.gate.Read()
+	}
 	listener := s.open(ctx)
 	s.done.Go(func() { s.run(ctx, listener) })
 }
@@ -96,7 +133,7 @@ func (s *Server) Addr() net.Addr {
 	return s.addr
 }
 
-// Shutdown stops listening, waits for answers under way as long as ctx lets, and
+// Shutdown stops listening, waits for answers under way, for two seconds at most, and
 // then cuts them off. It may be called twice, and without Start. Where it is a
 // hand-over the port stays open, until Inherit takes it or Shutdown is called again.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -105,15 +142,26 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if handOver {
 		s.holdPort()
 	}
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("wait for answers under way on %s: %w", s.config.Endpoint, err), s.http.Close())
-	}
+	err := s.end(ctx)
 	s.done.Wait()
 	if !handOver {
 		err = errors.Join(err, s.closePort())
 	}
 	return err
+}
+
+// end waits for answers under way, and cuts off who does not read theirs.
+func (s *Server) end(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	err := s.http.Shutdown(wait)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil && wait.Err() != nil:
+		return s.http.Close()
+	}
+	return errors.Join(fmt.Errorf("wait for answers under way on %s: %w", s.config.Endpoint, err), s.http.Close())
 }
 
 // run serves, and listens anew whenever it cannot, until Shutdown.
@@ -122,7 +170,7 @@ func (s *Server) run(ctx context.Context, listener net.Listener) {
 	for {
 		if listener != nil {
 			wait = s.firstRetry
-			err := s.http.Serve(listener)
+			err := s.http.Serve(s.behindGate(listener))
 			s.setAddr(nil)
 			if errors.Is(err, http.ErrServerClosed) {
 				return
@@ -183,7 +231,7 @@ func (s *Server) listen(ctx context.Context) net.Listener {
 // listens notes that there is a port.
 func (s *Server) listens(on *port) {
 	s.setAddr(on.Addr())
-	s.config.Report(pipeline.Status{State: pipeline.ComponentOK})
+	s.status.listens(pipeline.Status{State: pipeline.ComponentOK})
 }
 
 func (s *Server) setAddr(addr net.Addr) {
@@ -193,7 +241,7 @@ func (s *Server) setAddr(addr net.Addr) {
 }
 
 func (s *Server) degraded(err error) {
-	s.config.Report(pipeline.Status{
+	s.status.listens(pipeline.Status{
 		State: pipeline.ComponentDegraded, Reason: err.Error(), Remedy: s.remedy(err), Err: err,
 	})
 }
@@ -201,15 +249,15 @@ func (s *Server) degraded(err error) {
 func (s *Server) remedy(err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return "end the process that has the port (ss -ltnp shows it), or set " + s.config.Key + " to a free one"
+		return "end the process that has the port (ss -ltnp shows it), or set " + s.config.Key + ".endpoint to a free one"
 	case errors.Is(err, syscall.EACCES):
-		return "set " + s.config.Key + " to a port from 1024 up, or give the agent the capability NET_BIND_SERVICE"
+		return "set " + s.config.Key + ".endpoint to a port from 1024 up, or give the agent the capability NET_BIND_SERVICE"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "set " + s.config.Key + " to an address of this host, such as 127.0.0.1"
+		return "set " + s.config.Key + ".endpoint to an address of this host, such as 127.0.0.1"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return "let the agent have more open files (LimitNOFILE= in a unit, ulimit -n in a shell)"
 	default:
-		return "correct " + s.config.Key
+		return "correct " + s.config.Key + ".endpoint"
 	}
 }
 

@@ -30,7 +30,7 @@ func newServer(t *testing.T, endpoint string, handler http.Handler) (*Server, re
 	t.Helper()
 	statuses := make(reports, 100)
 	server := New(Config{
-		Endpoint: endpoint, Key: "exporters.status.endpoint", Handler: handler,
+		Endpoint: endpoint, Key: "exporters.status", Handler: handler,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Report: func(status pipeline.Status) { statuses <- status },
 	})
@@ -142,6 +142,32 @@ func TestListensAnewWhenServingEnds(t *testing.T) {
 	_, body := get(t, "http://"+server.Addr().String())
 	require.Equal(t, "hello", body)
 	require.NoError(t, server.Shutdown(t.Context()))
+}
+
+// Who does not come to an end leaves their time to the exporters that end later, and is no
+// failure of the agent.
+func TestShutdownDoesNotWaitForLong(t *testing.T) {
+	reached := make(chan struct{})
+	server, _ := newServer(t, "127.0.0.1:0", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(reached)
+		<-r.Context().Done()
+	}))
+	server.patience = time.Millisecond
+	server.Start(t.Context())
+	asked := make(chan error, 1)
+	go func() {
+		response, err := client.Get("http://" + server.Addr().String()) //nolint:noctx // Shutdown ends it
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		asked <- err
+	}()
+	<-reached
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, server.Shutdown(ctx))
+	require.NoError(t, ctx.Err())
+	require.Error(t, <-asked)
 }
 
 func TestShutdownCutsOffWhoeverHangs(t *testing.T) {

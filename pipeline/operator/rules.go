@@ -54,6 +54,9 @@ const (
 	MaxSilence = condition.MaxSilenceFor
 )
 
+// MaxSilences is how many rules may be silenced at a time.
+const MaxSilences = condition.MaxSilences
+
 // ParseSilence reads for how long a rule is to be silenced: a Go duration.
 func ParseSilence(text string) (time.Duration, error) {
 	if len(text) > maxDuration {

@@ -18,6 +18,9 @@ import (
 // maxPath is what fits into sockaddr_un beside its final zero (unix(7)).
 const maxPath = 107
 
+// anotherSocket is what to do about another agent.
+const anotherSocket = "end that one, or give this one another service.socket (OTELNPD_SOCKET), or none"
+
 // socket is a listening unix socket and the lock that says whose it is.
 type socket struct {
 	listener *net.UnixListener
@@ -83,7 +86,7 @@ func takeLock(path string) (*filelock.Lock, error) {
 	var held *filelock.HeldError
 	switch {
 	case errors.As(err, &held):
-		return nil, fmt.Errorf("%w: it holds %s", ErrRunning, path)
+		return nil, fmt.Errorf("%w: it holds %s: %s", ErrRunning, path, anotherSocket)
 	case err != nil:
 		return nil, fmt.Errorf("open the socket's lock: %w", err)
 	default:
@@ -101,7 +104,7 @@ func replace(path string) (*net.UnixListener, error) {
 	case info.Mode().Type() != fs.ModeSocket:
 		return nil, fmt.Errorf("%s is no socket: remove it or choose another path", path)
 	case answers(path):
-		return nil, fmt.Errorf("%w: somebody answers on %s", ErrRunning, path)
+		return nil, fmt.Errorf("%w: somebody answers on %s: %s", ErrRunning, path, anotherSocket)
 	default:
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("remove the socket of a dead process: %w", err)

@@ -33,11 +33,14 @@ func (q *fifo[T]) pop() Entry[T] {
 	return entry
 }
 
-// unpop puts an entry back to the front.
+// unpop puts an entry back to the front. Where there is no room it makes as much as
+// there are entries, so that a batch that comes back does not move all of them for
+// each of its own.
 func (q *fifo[T]) unpop(entry Entry[T]) {
 	if q.head == 0 {
-		q.entries = append([]Entry[T]{entry}, q.entries...)
-		return
+		room := len(q.entries) + 16
+		entries := make([]Entry[T], room, room+len(q.entries))
+		q.entries, q.head = append(entries, q.entries...), room
 	}
 	q.head--
 	q.entries[q.head] = entry

@@ -87,6 +87,9 @@ func (o *Outbox[T]) NoteDropped(reason string, records int) { o.metrics.drop(rea
 // dropped, Put fails, and nothing is counted in the gauges any more. It returns how
 // many records are left.
 func (o *Outbox[T]) Retire() (left int) {
+	if o.behind != nil {
+		left = o.behind.Retire()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.retired {
@@ -95,5 +98,5 @@ func (o *Outbox[T]) Retire() (left int) {
 	o.closed, o.retired = true, true
 	signal(o.changed)
 	signal(o.freed)
-	return o.records
+	return left + o.records
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"testing"
@@ -290,4 +291,24 @@ func BenchmarkSnapshot(b *testing.B) {
 		}
 	}
 	require.True(b, slices.IsSortedFunc(box.Snapshot(), func(x, y outbox.Entry[string]) int { return len(x.Item) - len(y.Item) }))
+}
+
+// A batch that comes back, as with each refusal, does not move all that wait for each
+// of its entries.
+func TestReturnOfMany(t *testing.T) {
+	const taken, waiting = 1000, 500
+	box := newOutbox(t, (taken+waiting)*weight)
+	for range taken + waiting {
+		put(t, box, info, "one")
+	}
+	for range 3 { // whatever room the times before have left
+		batch, err := box.Next(t.Context(), taken*payload)
+		require.NoError(t, err)
+		require.Len(t, batch.Entries, taken)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		batch.Return()
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
+	}
 }

@@ -27,7 +27,7 @@ func New[T any](id pipeline.ID, meter metric.Meter, maxBytes int, reasons ...str
 		return nil, fmt.Errorf("make the metrics of the outbox of %s: %w", id, err)
 	}
 	return &Outbox[T]{
-		maxBytes: maxBytes, metrics: m, taken: map[uint64]Entry[T]{},
+		maxBytes: maxBytes, metrics: m, full: ReasonFull, taken: map[uint64]Entry[T]{},
 		changed: make(chan struct{}, 1), freed: make(chan struct{}, 1), onChange: func() {},
 	}, nil
 }

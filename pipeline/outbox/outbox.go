@@ -69,6 +69,8 @@ func (e *Entry[T]) level() int {
 type Outbox[T any] struct {
 	maxBytes int
 	metrics  *metrics
+	full     string     // the reason for which a full outbox drops
+	behind   *Outbox[T] // the one that waits until this one is empty, or nil
 
 	mu       sync.Mutex
 	queues   [severities]fifo[T]
@@ -115,7 +117,7 @@ func (o *Outbox[T]) put(entry Entry[T]) (dropped int) {
 		dropped++
 	}
 	if dropped > 0 {
-		o.metrics.drop(ReasonFull, dropped)
+		o.metrics.drop(o.full, dropped)
 	}
 	return dropped
 }
@@ -195,6 +197,18 @@ func (o *Outbox[T]) Next(ctx context.Context, maxBytes int) (*Batch[T], error) {
 }
 
 func (o *Outbox[T]) take(maxBytes int) (*Batch[T], error) {
+	batch, err := o.takeOwn(maxBytes)
+	if batch != nil || o.behind == nil {
+		return batch, err
+	}
+	batch, errBehind := o.behind.takeOwn(maxBytes)
+	if batch != nil || err == nil {
+		return batch, nil
+	}
+	return nil, errBehind
+}
+
+func (o *Outbox[T]) takeOwn(maxBytes int) (*Batch[T], error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	batch := &Batch[T]{from: o}
@@ -237,6 +251,9 @@ func (o *Outbox[T]) oldest() *fifo[T] {
 
 // Close makes every later Put fail. What is in the outbox can still be taken.
 func (o *Outbox[T]) Close() {
+	if o.behind != nil {
+		o.behind.Close()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
@@ -250,6 +267,9 @@ func (o *Outbox[T]) Discard(reason string) int {
 	n := o.discard(reason)
 	if n > 0 {
 		o.tellChange()
+	}
+	if o.behind != nil {
+		n += o.behind.Discard(reason)
 	}
 	return n
 }

@@ -23,8 +23,11 @@ type ReceiverUnderTest struct {
 	New func(t *testing.T, next pipeline.Consumer) pipeline.Component
 	// Feed writes n more lines to the source; nil if the source is complete.
 	Feed func(t *testing.T, n int)
-	// AtLeast is how many lines the receiver must find.
+	// AtLeast is how many lines, or verdicts, the receiver must find.
 	AtLeast int
+	// Asks is set for a receiver that runs checks: it tells verdicts in the place of
+	// lines.
+	Asks bool
 }
 
 // CheckReceiver runs the contracts that every receiver keeps.
@@ -33,9 +36,17 @@ func CheckReceiver(t *testing.T, r ReceiverUnderTest) {
 	t.Run("stops without a start, and twice", func(t *testing.T) {
 		checkStopsWithoutStart(t, r.New(t, &Sink{}))
 	})
-	t.Run("a line read twice has the same place and no two lines share one", r.checkPlaces)
+	if r.Asks {
+		t.Run("tells that there is no backlog, then verdicts that are told apart", r.checkVerdicts)
+	} else {
+		t.Run("a line read twice has the same place and no two lines share one", r.checkPlaces)
+	}
 	t.Run("stops in the middle of a batch", r.checkStopsInMidBatch)
-	if _, ok := r.New(t, &Sink{}).(pipeline.Keeper); ok {
+	_, keeps := r.New(t, &Sink{}).(pipeline.Keeper)
+	switch {
+	case keeps && r.Asks:
+		t.Run("hands what it keeps over to another one", r.checkAskerKeeps)
+	case keeps:
 		t.Run("goes on, whenever it is killed, where it had come to", r.checkCrashes)
 		t.Run("hands over to another one in the same process", r.checkHandOver)
 	}

@@ -135,7 +135,13 @@ type doomed struct {
 	progress chan struct{}
 }
 
-func (d *doomed) Consume(_ context.Context, batch []pipeline.Record) error {
+func (d *doomed) Consume(ctx context.Context, batch []pipeline.Record) error {
+	return d.ConsumeThen(ctx, batch, func() {})
+}
+
+// ConsumeThen accepts as the graph does: what is kept has the batch and the position
+// behind it, or neither.
+func (d *doomed) ConsumeThen(_ context.Context, batch []pipeline.Record, accepted func()) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	last := d.batches == d.crash.batches
@@ -150,6 +156,7 @@ func (d *doomed) Consume(_ context.Context, batch []pipeline.Record) error {
 	}
 	d.batches++
 	d.sure = len(d.records)
+	accepted()
 	d.signal()
 	return nil
 }

@@ -166,15 +166,20 @@ func killedAtEveryPoint(t *testing.T, binary string) {
 // Killed at any moment, not only at ours.
 func killedAtRandom(t *testing.T, binary string) {
 	t.Helper()
+	began := time.Now()
+	_, killed := runChild(t, binary, t.TempDir(), "")
+	require.False(t, killed)
+	whole := time.Since(began) // on this machine, as busy as it is
 	dir := t.TempDir()
 	value := 0
-	for round := range 40 {
+	const rounds = 40
+	for round := range rounds {
 		command := exec.CommandContext(t.Context(), binary)
 		command.Env = []string{childVariable + "=" + dir}
 		pipe, err := command.StdoutPipe()
 		require.NoError(t, err)
 		require.NoError(t, command.Start())
-		timer := time.AfterFunc(time.Duration(round)*time.Millisecond, func() { _ = command.Process.Kill() })
+		timer := time.AfterFunc(whole*time.Duration(round)/rounds, func() { _ = command.Process.Kill() })
 		var output strings.Builder
 		buffer := make([]byte, 4096)
 		for n := 0; err == nil; n, err = pipe.Read(buffer) {

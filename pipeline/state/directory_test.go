@@ -194,7 +194,7 @@ func TestReadChangesNothing(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	_, err = state.Read(t.Context(), dir)
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	for text, want := range map[string]error{"nonsense": state.ErrCorrupt, `{"otelnpd_state":2,`: state.ErrNewer} {
+	for text, want := range map[string]error{"nonsense": state.ErrCorrupt, newer(): state.ErrNewer} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "state.json"), []byte(text), 0o600))
 		_, err = state.Read(t.Context(), dir)
 		require.ErrorIs(t, err, want)

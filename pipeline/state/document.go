@@ -15,7 +15,7 @@ import (
 )
 
 // Schema is the newest form of the file, which is the one that is written.
-const Schema = 1
+const Schema = 2
 
 // MaxBytes is how large a file may be.
 const MaxBytes = 64 << 20

@@ -39,7 +39,7 @@ func small() state.Document {
 
 // TestFixtures reads what each schema's writer wrote: files that users have.
 func TestFixtures(t *testing.T) {
-	want := map[string]state.Document{"schema-1.json": small()}
+	want := map[string]state.Document{"schema-1.json": small(), "schema-2.json": small()}
 	paths, err := filepath.Glob("testdata/schema-*.json")
 	require.NoError(t, err)
 	require.Len(t, paths, state.Schema, "one fixture a schema")
@@ -127,6 +127,9 @@ func TestDamageIsSeen(t *testing.T) {
 	}
 }
 
+// newer begins a file of the next schema.
+func newer() string { return fmt.Sprintf(`{"otelnpd_state":%d,`, state.Schema+1) }
+
 // requireRefused demands that damage at a byte is seen. In the number of the
 // schema it may look like a newer one.
 func requireRefused(t *testing.T, data []byte, at int) {
@@ -173,7 +176,7 @@ func TestDecodeRefuses(t *testing.T) {
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
-	for _, data := range []string{`{"otelnpd_state":2,`, `{"otelnpd_state":999999999,"anything": goes}`} {
+	for _, data := range []string{newer(), `{"otelnpd_state":999999999,"anything": goes}`} {
 		_, err := state.Decode([]byte(data))
 		require.ErrorIs(t, err, state.ErrNewer)
 		require.NotErrorIs(t, err, state.ErrCorrupt)
@@ -210,7 +213,7 @@ func FuzzDecode(f *testing.F) {
 	fixture, err := os.ReadFile("testdata/schema-1.json")
 	require.NoError(f, err)
 	f.Add(fixture)
-	f.Add([]byte(`{"otelnpd_state":2,`))
+	f.Add([]byte(newer()))
 	f.Add([]byte(file(`{"sections":{}}`)))
 	f.Fuzz(func(t *testing.T, data []byte) { checkDecode(t, data) })
 }

@@ -70,7 +70,7 @@ func TestWhatCannotBeReadIsSetAside(t *testing.T) {
 		"empty":   {[]byte{}, state.ErrCorrupt, "corrupt", []string{"it does not begin with"}},
 		"newer": {
 			[]byte(`{"otelnpd_state":7,"blob":`), state.ErrNewer, "schema-7",
-			[]string{"it has schema 7, this one reads up to 1", "go back to that version"},
+			[]string{"it has schema 7, this one reads up to 2", "go back to that version"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

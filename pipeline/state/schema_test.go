@@ -61,7 +61,7 @@ func TestMigrationOfTheFixture(t *testing.T) {
 
 func TestNewerSchemaIsNamed(t *testing.T) {
 	_, err := Decode(withSchema("12", `{}`))
-	require.EqualError(t, err, "the state file is of a newer otelnpd: it has schema 12, this one reads up to 1")
+	require.EqualError(t, err, "the state file is of a newer otelnpd: it has schema 12, this one reads up to 2")
 	var newer *newerError
 	require.ErrorAs(t, err, &newer)
 	require.Equal(t, 12, newer.schema)

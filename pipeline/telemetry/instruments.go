@@ -3,6 +3,7 @@ package telemetry
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,8 @@ type Instrument struct {
 	Kind sdkmetric.InstrumentKind
 	// Scope is the package that made it.
 	Scope string
-	// Prometheus is the name that its metric has for Prometheus.
+	// Prometheus is the name that its metric has for Prometheus; empty: it has none there,
+	// and is pushed alone.
 	Prometheus string
 }
 
@@ -27,6 +29,12 @@ type Instrument struct {
 type catalog struct {
 	mu   sync.Mutex
 	made map[Instrument]struct{}
+	// named are the names of instruments by that of their metric for Prometheus.
+	named map[string]map[string]struct{}
+}
+
+func newCatalog() catalog {
+	return catalog{made: map[Instrument]struct{}{}, named: map[string]map[string]struct{}{}}
 }
 
 // view sees every instrument of one MeterProvider when it is made, and changes
@@ -38,14 +46,30 @@ func (c *catalog) view(strategy otlptranslator.TranslationStrategyOption) sdkmet
 		if err != nil {
 			name = fmt.Sprintf("(%s)", err)
 		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.made[Instrument{
-			Name: made.Name, Unit: made.Unit, Description: made.Description,
-			Kind: made.Kind, Scope: made.Scope.Name, Prometheus: name,
-		}] = struct{}{}
+		c.add(made, name)
 		return sdkmetric.Stream{}, false
 	}
+}
+
+// viewOfPushed is view for instruments that Prometheus does not see.
+func (c *catalog) viewOfPushed() sdkmetric.View {
+	return func(made sdkmetric.Instrument) (sdkmetric.Stream, bool) {
+		c.add(made, "")
+		return sdkmetric.Stream{}, false
+	}
+}
+
+func (c *catalog) add(made sdkmetric.Instrument, prometheus string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.made[Instrument{
+		Name: made.Name, Unit: made.Unit, Description: made.Description,
+		Kind: made.Kind, Scope: made.Scope.Name, Prometheus: prometheus,
+	}] = struct{}{}
+	if c.named[prometheus] == nil {
+		c.named[prometheus] = map[string]struct{}{}
+	}
+	c.named[prometheus][made.Name] = struct{}{}
 }
 
 // metricType is what the metric of an instrument is by default.
@@ -77,4 +101,12 @@ func (t *Telemetry) Instruments() []Instrument {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Scope, b.Scope))
 	})
 	return list
+}
+
+// InstrumentsOf returns the names of the instruments that were made so far and whose
+// metric has this name for Prometheus.
+func (t *Telemetry) InstrumentsOf(metric string) []string {
+	t.catalog.mu.Lock()
+	defer t.catalog.mu.Unlock()
+	return slices.Sorted(maps.Keys(t.catalog.named[metric]))
 }

@@ -2,6 +2,8 @@ package telemetry
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -9,6 +11,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/processconv"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,26 +53,77 @@ func (p process) Collect(to chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64) { send(desc, prometheus.GaugeValue, value) }
 	gauge(startTime, float64(p.started.UnixMilli())/1000)
 	gauge(goroutines, float64(runtime.NumGoroutine()))
-	if pages, err := residentPages(); err == nil {
-		gauge(resident, float64(pages)*float64(os.Getpagesize()))
+	if bytes, err := residentBytes(); err == nil {
+		gauge(resident, float64(bytes))
 	}
-	// The directory that is being read is one of the open files.
-	if open, err := os.ReadDir("/proc/self/fd"); err == nil {
-		gauge(openFDs, float64(len(open)-1))
+	if open, err := openFiles(); err == nil {
+		gauge(openFDs, float64(open))
 	}
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
 		gauge(maxFDs, float64(limit.Cur))
 	}
-	var usage unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &usage) == nil {
-		spent := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-		send(cpuSeconds, prometheus.CounterValue, spent.Seconds())
+	if user, system, err := cpuTime(); err == nil {
+		send(cpuSeconds, prometheus.CounterValue, (user + system).Seconds())
 	}
 }
 
-// residentPages is the second field of /proc/self/statm (proc_pid_statm(5)).
-func residentPages() (uint64, error) {
+// newProcess makes the metrics of the agent's process: Prometheus' own, and for
+// exporters that push those of the semantic conventions.
+func (t *Telemetry) newProcess(started time.Time) error {
+	if err := t.registry.Register(process{started: started}); err != nil {
+		return err
+	}
+	t.process = sdkmetric.NewMeterProvider(sdkmetric.WithReader(t.newReader(Process)), sdkmetric.WithView(t.catalog.viewOfPushed()))
+	meter := t.process.Meter(Scope, metric.WithSchemaURL(semconv.SchemaURL))
+	_, errCPU := processconv.NewCPUTime(meter, metric.WithFloat64Callback(observeCPUTime))
+	_, errMemory := processconv.NewMemoryUsageObservable(meter, metric.WithInt64Callback(observe(residentBytes)))
+	_, errFiles := processconv.NewUnixFileDescriptorCountObservable(meter, metric.WithInt64Callback(observe(openFiles)))
+	_, errUptime := processconv.NewUptimeObservable(meter, metric.WithFloat64Callback(
+		func(_ context.Context, observer metric.Float64Observer) error {
+			observer.Observe(time.Since(started).Seconds())
+			return nil
+		}))
+	return errors.Join(errCPU, errMemory, errFiles, errUptime)
+}
+
+func observe(read func() (int64, error)) metric.Int64Callback {
+	return func(_ context.Context, observer metric.Int64Observer) error {
+		value, err := read()
+		if err != nil {
+			return err
+		}
+		observer.Observe(value)
+		return nil
+	}
+}
+
+func observeCPUTime(_ context.Context, observer metric.Float64Observer) error {
+	user, system, err := cpuTime()
+	if err != nil {
+		return err
+	}
+	observer.Observe(user.Seconds(), metric.WithAttributes(semconv.CPUModeUser))
+	observer.Observe(system.Seconds(), metric.WithAttributes(semconv.CPUModeSystem))
+	return nil
+}
+
+func cpuTime() (user, system time.Duration, err error) {
+	var usage unix.Rusage
+	err = unix.Getrusage(unix.RUSAGE_SELF, &usage)
+	return time.Duration(usage.Utime.Nano()), time.Duration(usage.Stime.Nano()), err
+}
+
+// openFiles counts the open file descriptors, but for that of the directory which is
+// read for it.
+func openFiles() (int64, error) {
+	open, err := os.ReadDir("/proc/self/fd")
+	return int64(len(open)) - 1, err
+}
+
+// residentBytes is the second field of /proc/self/statm (proc_pid_statm(5)), which is
+// in pages.
+func residentBytes() (int64, error) {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0, err
@@ -75,5 +132,6 @@ func residentPages() (uint64, error) {
 	if len(fields) < 2 {
 		return 0, fmt.Errorf("/proc/self/statm has %d fields", len(fields))
 	}
-	return strconv.ParseUint(string(fields[1]), 10, 64)
+	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	return pages * int64(os.Getpagesize()), err
 }

@@ -11,22 +11,26 @@
 //     metrics of node-problem-detector, which dashboards know by these names.
 //
 // An instrument is made by one of the two; the same name and labels in both
-// would spoil the whole registry.
+// would spoil the whole registry. Exporters that push read the same instruments by
+// [Telemetry.Producer].
 package telemetry
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel/attribute"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -37,8 +41,9 @@ const Scope = "github.com/otelnpd/otelnpd/pipeline/telemetry"
 
 // cardinalityLimit bounds the sets of attributes of an instrument; what is more
 // joins one set marked otel_metric_overflow="true". Rules, reasons and
-// components are configuration, so that only an attack or a fault reaches it.
-const cardinalityLimit = 2000
+// components are configuration, and who tells of devices bounds them, below this: ten
+// stages of 2,000 CPUs, two directions of 10,000 interfaces. So only a fault reaches it.
+const cardinalityLimit = 25000
 
 // Config says what the metrics tell of the agent.
 type Config struct {
@@ -60,8 +65,17 @@ type Telemetry struct {
 	registry *prometheus.Registry
 	semconv  *sdkmetric.MeterProvider
 	npd      *sdkmetric.MeterProvider
+	process  *sdkmetric.MeterProvider
+	readers  map[Family]*sdkmetric.ManualReader
 	reloads  *Reloads
 	catalog  catalog
+	// whole is held for writing while instruments change hands, and for reading by
+	// whoever reads them.
+	whole sync.RWMutex
+	// reading is held by whoever reads: one at a time, so that all that one reads is of
+	// one cut.
+	reading sync.Mutex
+	cuts    []*func()
 
 	shutdown    sync.Once
 	shutdownErr error
@@ -70,17 +84,20 @@ type Telemetry struct {
 // New makes the registry, both MeterProviders and the metrics of the agent as a
 // whole: build info, components and the process.
 func New(config Config) (*Telemetry, error) {
-	t := &Telemetry{registry: prometheus.NewRegistry(), catalog: catalog{made: map[Instrument]struct{}{}}}
+	t := &Telemetry{
+		registry: prometheus.NewRegistry(), catalog: newCatalog(),
+		readers: map[Family]*sdkmetric.ManualReader{},
+	}
 	about := aboutAgent(config)
 	var err error
-	if t.semconv, err = t.newProvider(about, otlptranslator.UnderscoreEscapingWithSuffixes); err != nil {
+	if t.semconv, err = t.newProvider(SemConv, about, otlptranslator.UnderscoreEscapingWithSuffixes); err != nil {
 		return nil, fmt.Errorf("make the metrics by semantic conventions: %w", err)
 	}
-	if t.npd, err = t.newProvider(about, otlptranslator.UnderscoreEscapingWithoutSuffixes, otelprometheus.WithoutTargetInfo()); err != nil {
+	if t.npd, err = t.newProvider(NPD, about, otlptranslator.UnderscoreEscapingWithoutSuffixes, otelprometheus.WithoutTargetInfo()); err != nil {
 		return nil, fmt.Errorf("make the metrics by node-problem-detector's names: %w", err)
 	}
-	if err := t.registry.Register(process{started: time.Now()}); err != nil {
-		return nil, fmt.Errorf("register the metrics of the process: %w", err)
+	if err := t.newProcess(time.Now()); err != nil {
+		return nil, fmt.Errorf("make the metrics of the process: %w", err)
 	}
 	if err := observeAgent(t.semconv.Meter(Scope), config); err != nil {
 		return nil, fmt.Errorf("make the metrics of the agent: %w", err)
@@ -96,7 +113,45 @@ func (t *Telemetry) Reloads() *Reloads { return t.reloads }
 
 // Gatherer reads all metrics. They are meant for Prometheus' text format: in
 // OpenMetrics a counter must end in _total, which problem_counter does not.
-func (t *Telemetry) Gatherer() prometheus.Gatherer { return t.registry }
+func (t *Telemetry) Gatherer() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() (families []*dto.MetricFamily, err error) {
+		t.read(func() { families, err = t.registry.Gather() })
+		return families, err
+	})
+}
+
+// BeforeReading has cut called at the start of each reading, by whichever way, until
+// remove is called: what it fixes is then told alike in both families.
+func (t *Telemetry) BeforeReading(cut func()) (remove func()) {
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	t.cuts = append(t.cuts, &cut)
+	return func() {
+		t.reading.Lock()
+		defer t.reading.Unlock()
+		t.cuts = slices.DeleteFunc(t.cuts, func(one *func()) bool { return one == &cut })
+	}
+}
+
+// read calls f, which reads instruments, not in the middle of a change.
+func (t *Telemetry) read(f func()) {
+	t.whole.RLock()
+	defer t.whole.RUnlock()
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	for _, cut := range t.cuts {
+		(*cut)()
+	}
+	f()
+}
+
+// Change calls f, in which instruments change hands, while nobody reads them: whoever
+// reads sees what was before or what is after.
+func (t *Telemetry) Change(f func()) {
+	t.whole.Lock()
+	defer t.whole.Unlock()
+	f()
+}
 
 // Meters is the MeterProvider of the agent's own metrics and of semantic
 // conventions.
@@ -105,16 +160,16 @@ func (t *Telemetry) Meters() metric.MeterProvider { return t.semconv }
 // NPDMeters is the MeterProvider of node-problem-detector's metrics.
 func (t *Telemetry) NPDMeters() metric.MeterProvider { return t.npd }
 
-// Shutdown ends both MeterProviders. Exporters are shut down before. It may be
+// Shutdown ends the MeterProviders. Exporters are shut down before. It may be
 // called twice.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	t.shutdown.Do(func() {
-		t.shutdownErr = errors.Join(t.semconv.Shutdown(ctx), t.npd.Shutdown(ctx))
+		t.shutdownErr = errors.Join(t.semconv.Shutdown(ctx), t.npd.Shutdown(ctx), t.process.Shutdown(ctx))
 	})
 	return t.shutdownErr
 }
 
-func (t *Telemetry) newProvider(about *resource.Resource, naming otlptranslator.TranslationStrategyOption,
+func (t *Telemetry) newProvider(family Family, about *resource.Resource, naming otlptranslator.TranslationStrategyOption,
 	options ...otelprometheus.Option,
 ) (*sdkmetric.MeterProvider, error) {
 	// The scope's labels would tell every series the package that made it: they
@@ -126,8 +181,11 @@ func (t *Telemetry) newProvider(about *resource.Resource, naming otlptranslator.
 	}
 	return sdkmetric.NewMeterProvider(
 		sdkmetric.WithReader(exporter),
+		sdkmetric.WithReader(t.newReader(family)),
 		sdkmetric.WithResource(about),
 		sdkmetric.WithCardinalityLimit(cardinalityLimit),
+		// There are no traces to take examples of.
+		sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter),
 		sdkmetric.WithView(t.catalog.view(naming)),
 	), nil
 }

@@ -9,11 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/log"
-
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
-	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
 // The bounds on rules.
@@ -25,18 +22,10 @@ const (
 )
 
 var (
-	idPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/#-]{0,199}$`)
-	classPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+	idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/#-]{0,199}$`)
 	// pidPattern finds groups that by their name hold the number of a process.
 	pidPattern = regexp.MustCompile(`(?i)^(.*_)?(pid|ppid|tid|tgid)$`)
 )
-
-var severities = map[Severity]log.Severity{
-	"debug": log.SeverityDebug, "info": log.SeverityInfo, "warn": log.SeverityWarn,
-	"error": log.SeverityError, "fatal": log.SeverityFatal,
-}
-
-const defaultSeverity Severity = "warn"
 
 // compiler checks one rule, gathering all that is wrong.
 type compiler struct {
@@ -50,7 +39,7 @@ type compiler struct {
 func compile(config *Rule, prefix, source string, set *ruleSet) (*rule, error) {
 	c := compiler{config: config, rule: &rule{
 		config: config,
-		source: cmp.Or(config.Source, source, DefaultSource),
+		source: cmp.Or(config.Source, source, condition.DefaultSource),
 		window: config.Window,
 	}}
 	c.id(prefix)
@@ -88,21 +77,12 @@ func (c *compiler) id(prefix string) {
 // words checks the keys that are single words.
 func (c *compiler) words() {
 	c.fail("reason", condition.ValidateReason(c.config.Reason))
-	if class := c.config.Class; class != "" && !classPattern.MatchString(class) {
-		c.failf("class", "%q is no class: write lower-case words joined by dashes, for example hung-task", quoted(class))
-	}
-	severity := cmp.Or(c.config.Severity, defaultSeverity)
-	var known bool
-	if c.rule.severity, known = severities[severity]; !known {
-		c.failf("severity", "%q is unknown: %s", quoted(string(severity)), strictyaml.Suggest(string(severity), severity.Words()[1:]))
-	}
-	if mode := c.config.Mode; !slices.Contains(mode.Words(), string(mode)) {
-		c.failf("mode", "%q is unknown: write enforce or observe", quoted(string(mode)))
-	}
+	c.fail("class", condition.ValidateClass(c.config.Class))
+	c.fail("severity", c.config.Severity.Validate())
+	c.rule.severity = c.config.Severity.Severity()
+	c.fail("mode", pipeline.CheckWord(c.config.Mode))
 	for i, former := range c.config.Formerly {
-		if former.ID == "" && former.Reason == "" {
-			c.failf(fmt.Sprintf("formerly[%d]", i), "names nothing: write the id or the reason that the rule had")
-		}
+		c.fail(fmt.Sprintf("formerly[%d]", i), former.Validate())
 	}
 	var err error
 	if c.rule.where, err = newAttributeTests(c.config.Where); err != nil {

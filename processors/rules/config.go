@@ -1,11 +1,8 @@
 package rules
 
 import (
-	"cmp"
 	"io/fs"
-	"maps"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -60,7 +57,7 @@ type Rule struct {
 	Instance string `yaml:"instance"`
 	// Severity of the problem; empty: warn. Kubernetes Events are of type Warning from
 	// warn up.
-	Severity Severity `yaml:"severity"`
+	Severity condition.SeverityWord `yaml:"severity"`
 	// Source is the component that Kubernetes Events name; empty: the processor's.
 	Source string `yaml:"source"`
 	// Threshold makes only several matches within a time count.
@@ -72,13 +69,13 @@ type Rule struct {
 	UpdateMessage bool `yaml:"update_message"`
 	// Mode is `enforce` (the default), or `observe`: no condition, no Event, no problem on
 	// the console, only the agent's own metrics.
-	Mode Mode `yaml:"mode"`
+	Mode condition.Mode `yaml:"mode"`
 	// MetricsReporting is false for a rule that problem_counter and problem_gauge
 	// do not count; left out: true.
 	MetricsReporting *bool `yaml:"metrics_reporting"`
 	// Formerly names what the rule was called before, so that problems it holds
 	// are not forgotten.
-	Formerly []Former `yaml:"formerly"`
+	Formerly []condition.Former `yaml:"formerly"`
 	// Window lets the pattern span lines, as node-problem-detector does.
 	Window *Window `yaml:"window"`
 	// Tests are lines that prove the pattern; one that refutes it is an error.
@@ -92,14 +89,6 @@ type Threshold struct {
 	MinOccurrences int `yaml:"min_occurrences"`
 	// Window is the time within which they must come, at most 720h.
 	Window time.Duration `yaml:"window"`
-}
-
-// Former is an earlier name of a rule.
-type Former struct {
-	// ID is what it had; left out: the same.
-	ID string `yaml:"id"`
-	// Reason is what it had; left out: the same.
-	Reason string `yaml:"reason"`
 }
 
 // Window makes a pattern look at the last lines together, joined by newlines.
@@ -122,39 +111,10 @@ type Tests struct {
 	NoMatch []string `yaml:"no_match"`
 }
 
-// Mode says whether what a rule sees has consequences.
-type Mode string
-
-// The modes of a rule.
-const (
-	modeEnforce Mode = "enforce"
-	modeObserve Mode = "observe"
-)
-
-// Words are the modes that there are; none is the default.
-func (Mode) Words() []string { return []string{"", string(modeEnforce), string(modeObserve)} }
-
-// Severity is how grave a rule's problem is.
-type Severity string
-
-// Words are the severities that there are, the gravest last; none is the default.
-func (Severity) Words() []string {
-	words := []string{""}
-	for _, word := range slices.SortedFunc(maps.Keys(severities), func(a, b Severity) int {
-		return cmp.Compare(severities[a], severities[b])
-	}) {
-		words = append(words, string(word))
-	}
-	return words
-}
-
-// DefaultSource is what Events name as their component unless set.
-const DefaultSource = "otelnpd"
-
 // DefaultConfig returns a configuration without rules. builtIn holds the
 // built-in packs, one file NAME.yaml each; nil: there are none.
 func DefaultConfig(builtIn fs.FS) *Config {
-	return &Config{Source: DefaultSource, builtIn: builtIn}
+	return &Config{Source: condition.DefaultSource, builtIn: builtIn}
 }
 
 var (

@@ -98,7 +98,7 @@ func TestValidate(t *testing.T) {
 			`rules[0].reason: "a-b" is no reason: write a CamelCase word, for example DiskIsFailing`,
 			`rules[0].class: "Big" is no class: write lower-case words joined by dashes, for example hung-task`,
 			`rules[0].severity: "loud" is unknown: write one of debug, error, fatal, info, warn`,
-			`rules[0].mode: "try" is unknown: write enforce or observe`,
+			`rules[0].mode: "try" is unknown: write one of enforce, observe`,
 			`rules[0].formerly[0]: names nothing: write the id or the reason that the rule had`}},
 		"a broken pattern": {`rules: [{id: a, pattern: 'a(b', reason: A}]`, []string{
 			"rules[0].pattern: \"a(b\" is no regular expression in RE2 syntax: error parsing regexp: missing closing ): `a(b`"}},

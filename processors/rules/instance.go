@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/otelnpd/otelnpd/pipeline/condition"
 )
 
 // noInstance stands for an instance whose groups took no part in the match: an
@@ -16,7 +18,7 @@ func (e *expression) renderInstance(text []byte, match []int) string {
 	if len(e.instance.parts) == 0 {
 		return ""
 	}
-	instance := cleanInstance(e.instance.render(nil, text, match))
+	instance, _ := condition.CleanInstance(e.instance.render(nil, text, match))
 	if instance == "" {
 		return noInstance
 	}
@@ -58,7 +60,7 @@ func (r *rule) instanceOfTemplate() func(string) (string, bool) {
 			return nil
 		}
 	}
-	inverse, err := r.message.inverse(r.pattern.syntax)
+	inverse, err := r.message.inverse(r.pattern.parsed())
 	if err != nil {
 		return nil
 	}
@@ -105,7 +107,7 @@ func (t *template) fill(values map[string]string) string {
 		text = append(text, part.text...)
 		text = append(text, values[part.group]...)
 	}
-	if instance := cleanInstance(text); instance != "" {
+	if instance, _ := condition.CleanInstance(text); instance != "" {
 		return instance
 	}
 	return noInstance

@@ -48,7 +48,7 @@ func newMatcher(rules []*rule) *matcher {
 		for _, expression := range []*expression{rule.pattern, rule.recovery} {
 			if expression != nil {
 				m.add(rule, expression)
-				parsed = append(parsed, expression.syntax)
+				parsed = append(parsed, expression.parsed())
 			}
 		}
 	}

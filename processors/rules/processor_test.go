@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
 	"github.com/otelnpd/otelnpd/pipeline/pipelinetest"
 	"github.com/otelnpd/otelnpd/processors/rules"
 )
@@ -108,7 +109,7 @@ func TestTheRecordIsTheLinesWithTheProblem(t *testing.T) {
 func TestDefaultsOfARule(t *testing.T) {
 	records := problems(t, decode(t, `rules: [{id: a, pattern: bad, reason: Bad}]`), pipelinetest.Lines("kmsg", 1, "bad"))
 	require.Equal(t, log.SeverityWarn, records[0].Problem.Severity)
-	require.Equal(t, rules.DefaultSource, records[0].Problem.Source)
+	require.Equal(t, condition.DefaultSource, records[0].Problem.Source)
 	require.False(t, records[0].Problem.Observe)
 }
 

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/otelnpd/otelnpd/pipeline/condition"
 )
 
 // reference is node-problem-detector's way of matching, written down as plainly
@@ -90,6 +92,6 @@ func message(lines []referenceLine, suffix string) string {
 	if suffix != "" {
 		joined += "; " + suffix
 	}
-	cleaned, _ := cleanMessage(nil, []byte(joined))
+	cleaned, _ := condition.CleanMessage(nil, []byte(joined))
 	return string(cleaned)
 }

@@ -32,8 +32,7 @@ type rule struct {
 
 // expression is a compiled pattern and what the search needs to know of it.
 type expression struct {
-	re     *regexp.Regexp
-	syntax *syntax.Regexp
+	re *regexp.Regexp
 	// spans tells whether a match can go over the end of a line.
 	spans bool
 	// message and instance are the rule's templates over this pattern's groups.
@@ -52,13 +51,13 @@ func (r *rule) problem() pipeline.Problem {
 		Severity:  r.severity,
 		Source:    r.source,
 		Count:     1,
-		Observe:   r.config.Mode == modeObserve,
+		Observe:   r.config.Mode == condition.ModeObserve,
 	}
 }
 
 // declared returns what the condition store needs to know of the rule.
 func (r *rule) declared() condition.Rule {
-	declared := condition.Rule{
+	return condition.Rule{
 		ID:           r.id,
 		Definition:   r.config.definition(),
 		Class:        r.config.Class,
@@ -72,15 +71,12 @@ func (r *rule) declared() condition.Rule {
 			MinOccurrences: r.config.Threshold.MinOccurrences,
 			Window:         r.config.Threshold.Window,
 		},
-		Observe:       r.config.Mode == modeObserve,
+		Observe:       r.config.Mode == condition.ModeObserve,
 		UpdateMessage: r.config.UpdateMessage,
 		Unreported:    r.config.MetricsReporting != nil && !*r.config.MetricsReporting,
 		InstanceOf:    r.instanceOf(),
+		Formerly:      r.config.Formerly,
 	}
-	for _, former := range r.config.Formerly {
-		declared.Formerly = append(declared.Formerly, condition.Former{ID: former.ID, Reason: former.Reason})
-	}
-	return declared
 }
 
 // definition identifies the rule as it is written.
@@ -112,5 +108,12 @@ func newExpression(pattern string, window *Window) (*expression, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &expression{re: re, syntax: parsed, spans: prefilter.CanMatchNewline(parsed)}, nil
+	return &expression{re: re, spans: prefilter.CanMatchNewline(parsed)}, nil
+}
+
+// parsed is the syntax of the expression. It is needed at the start alone, and not kept:
+// that of all rules is a third of a megabyte.
+func (e *expression) parsed() *syntax.Regexp {
+	parsed, _ := syntax.Parse(e.re.String(), syntax.Perl) // it has been parsed before
+	return parsed
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/condition"
 )
 
 // suffixSeparator stands between a message and its window's suffix, as
@@ -108,7 +109,7 @@ func (p *processor) renderMessage(ctx context.Context, f *finding) string {
 		p.text = append(p.text, suffixSeparator...)
 		p.text = append(p.text, f.rule.window.Suffix...)
 	}
-	message, cut := cleanMessage(p.message[:0], p.text)
+	message, cut := condition.CleanMessage(p.message[:0], p.text)
 	p.message = message
 	if cut {
 		p.metrics.cut.Add(ctx, 1, p.metrics.messageCut...)

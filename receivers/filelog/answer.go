@@ -3,29 +3,16 @@ package filelog
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
-// asking is a question to a file system. Who asks one that does not answer (a server
-// that is gone, a disk that hangs) waits in the kernel, and cannot say so: another
-// goroutine does.
-type asking struct {
-	mu     sync.Mutex
-	path   string
-	since  time.Time // zero: nothing is asked
-	silent bool      // it was told that there is no answer
-}
-
 var errSilent = errors.New("no answer")
 
-// ask notes that something is asked of a path.
+// ask notes that something is asked of a path's file system.
 func (w *work) ask(path string) {
-	w.asking.mu.Lock()
-	w.asking.path, w.asking.since = path, time.Now()
-	w.asking.mu.Unlock()
+	w.answers.Ask(path)
 	if asking := w.receiver.tuning.asking; asking != nil {
 		asking()
 	}
@@ -33,47 +20,16 @@ func (w *work) ask(path string) {
 
 // answered notes that there was an answer.
 func (w *work) answered() {
-	w.asking.mu.Lock()
-	defer w.asking.mu.Unlock()
-	w.asking.since = time.Time{}
-	if w.asking.silent {
-		w.asking.silent, w.reported = false, ""
+	if w.answers.Answered() {
+		w.reported = ""
 	}
 }
 
-// watchAnswers tells of questions that are not answered, until end is called.
-func (w *work) watchAnswers() (end func()) {
-	ticker := time.NewTicker(w.receiver.tuning.answer)
-	over := make(chan struct{})
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		for {
-			select {
-			case <-ticker.C:
-				w.noteSilence(w.receiver.tuning.silence)
-			case <-over:
-				return
-			}
-		}
-	})
-	return func() {
-		ticker.Stop()
-		close(over)
-		watch.Wait()
-	}
-}
-
-// noteSilence makes the receiver degraded if nothing has been answered for so long: a
-// source that is lost turns no condition healthy.
-func (w *work) noteSilence(limit time.Duration) {
-	w.asking.mu.Lock()
-	defer w.asking.mu.Unlock()
-	if w.asking.silent || w.asking.since.IsZero() || time.Since(w.asking.since) < limit {
-		return
-	}
-	w.asking.silent = true
-	w.receiver.settings.Report(pipeline.Status{
-		State: pipeline.ComponentDegraded, Reason: fmt.Sprintf("the file system of %s does not answer", w.asking.path), Err: errSilent,
+// tellSilent makes the receiver degraded: a source that is lost turns no condition
+// healthy.
+func (r *Receiver) tellSilent(path string) {
+	r.settings.Report(pipeline.Status{
+		State: pipeline.ComponentDegraded, Reason: fmt.Sprintf("the file system of %s does not answer", path), Err: errSilent,
 		Remedy: "look at its disk or server; the files are read on as soon as it answers",
 	})
 }
@@ -88,7 +44,7 @@ func (w *work) awaitFiles(opened <-chan struct{}) {
 		return
 	case <-timer.C:
 	}
-	w.noteSilence(0)
+	w.answers.Tell()
 	w.batch.now = w.receiver.settings.Clock.Now()
 	w.endBacklog()
 }

@@ -17,18 +17,27 @@ type piece struct {
 	first, last int64 // where its first and its last line start
 	// from is where to read from to find it again as it is, and all between: where
 	// lines of several stand between one another, that is before its first.
-	from      int64
-	entry     format.Entry
-	parsed    bool // the entry is of a container's line, which is taken apart already
+	from int64
+	// entry is that of a container's line, which is taken apart already; nil: it is not.
+	entry     *format.Entry
 	malformed bool // it has not that form
 	cut       bool
 	joined    bool // the text is of an assembler, and valid until it goes on
+}
+
+// stream is what a container wrote to.
+func (p *piece) stream() format.Stream {
+	if p.entry == nil {
+		return format.NoStream
+	}
+	return p.entry.Stream
 }
 
 // joined is a piece that is not whole yet; its text is its own.
 type joined struct {
 	piece
 
+	own  format.Entry
 	open bool
 }
 
@@ -36,6 +45,10 @@ func (j *joined) begin(p *piece) {
 	text := append(j.text[:0], p.text...)
 	j.piece, j.open = *p, true
 	j.text, j.joined = text, true
+	if p.entry != nil {
+		j.own = *p.entry
+		j.entry = &j.own
+	}
 }
 
 // assembler joins the parts of a container's lines, and the lines of a record.
@@ -45,18 +58,27 @@ type assembler struct {
 	start   *regexp.Regexp // of records; nil: every line is one
 	emit    func(*piece)   // takes what is whole; a piece is valid until it returns
 	current piece
+	entry   format.Entry // of a container's line
 	parts   [format.Streams]joined
 	records [format.Streams]joined
 	count   int // that are open
 }
 
+// isIdle tells whether there is nothing to join.
+func (a *assembler) isIdle() bool { return !a.wraps && a.start == nil }
+
+// line makes a line a piece.
+func (a *assembler) line(line *file.Line) *piece {
+	a.current = piece{text: line.Text, first: line.Offset, last: line.Offset, from: line.Offset, cut: line.Cut}
+	return &a.current
+}
+
 // take takes a line and emits what is whole by it.
 func (a *assembler) take(line *file.Line, when *format.Times, scratch *format.Scratch) {
-	p := &a.current
-	*p = piece{text: line.Text, first: line.Offset, last: line.Offset, from: line.Offset, cut: line.Cut}
+	p := a.line(line)
 	if a.wraps {
-		p.malformed = !a.parser.Parse(line.Text, when, scratch, &p.entry)
-		p.text, p.parsed = p.entry.Body, true
+		p.malformed = !a.parser.Parse(line.Text, when, scratch, &a.entry)
+		p.text, p.entry = a.entry.Body, &a.entry
 		if !p.malformed && !a.joinParts(p) {
 			return
 		}
@@ -75,7 +97,7 @@ func (a *assembler) whole(p *piece) {
 
 // joinParts tells whether a container's line is whole, and makes p it.
 func (a *assembler) joinParts(p *piece) (whole bool) {
-	j := &a.parts[p.entry.Stream]
+	j := &a.parts[p.stream()]
 	switch {
 	case !j.open && !p.entry.Partial:
 		return true
@@ -107,7 +129,7 @@ func (j *joined) append(p *piece, separator []byte) {
 
 // joinLines gives the record before, where a new one starts.
 func (a *assembler) joinLines(p *piece) {
-	j := &a.records[p.entry.Stream]
+	j := &a.records[p.stream()]
 	starts := a.start.Match(p.text)
 	if j.open && !starts && len(j.text)+1+len(p.text) <= maxJoined {
 		j.append(p, []byte{'\n'})

@@ -15,8 +15,8 @@ const maxBatch = 256
 
 // batch gathers records of one path. Its memory is used again for each batch.
 type batch struct {
-	number     uint64 // from 1 on
-	records    []pipeline.Record
+	number     uint64            // from 1 on
+	records    []pipeline.Record // room for maxBatch
 	entries    [maxBatch]format.Entry
 	attributes [maxBatch]attributes
 	scratch    format.Scratch
@@ -32,7 +32,7 @@ func (w *work) emit(t *tail, s *stream, p *piece) {
 	case isContext:
 		s.recall(p.first)
 	case p.cut:
-		r.counters.cut.add(w.ctx, "", 1)
+		r.counters.cut.Add(w.ctx, "", 1)
 	}
 	n := len(b.records)
 	entry := &b.entries[n]
@@ -57,20 +57,20 @@ func (w *work) emit(t *tail, s *stream, p *piece) {
 	s.next = place + 1
 	if reason != "" {
 		if !isContext {
-			r.counters.skipped.add(w.ctx, reason, 1)
+			r.counters.skipped.Add(w.ctx, reason, 1)
 		}
 		return
 	}
-	b.attributes[n] = attributes{path: t.path, entry: entry}
-	record := pipeline.Record{
-		Time: at, ObservedTime: b.now.Wall, Boot: r.bootTime(at, b.now), Severity: entry.Severity, Receiver: r.id,
-		Body: entry.Body, Attributes: &b.attributes[n],
-		Place: pipeline.Place{Scope: r.scope, Source: s.source, Generation: s.key.Generation, Position: place},
-	}
+	b.attributes[n] = attributes{path: t.name, entry: entry}
+	b.records = b.records[:n+1]
+	record := &b.records[n] // field by field: a whole one is made elsewhere and moved here
+	record.Time, record.ObservedTime, record.Boot = at, b.now.Wall, r.bootTime(at, &b.now)
+	record.Severity, record.EventName, record.Receiver = entry.Severity, "", r.id
+	record.Body, record.Attributes, record.Problem, record.Transition = entry.Body, &b.attributes[n], nil, nil
+	record.Place.Scope, record.Place.Source, record.Place.Generation, record.Place.Position = r.scope, s.source, s.key.Generation, place
 	if isContext {
 		record.EventName = pipeline.EventContext
 	}
-	b.records = append(b.records, record)
 	if len(b.records) == maxBatch {
 		w.flush(t)
 	}
@@ -78,11 +78,11 @@ func (w *work) emit(t *tail, s *stream, p *piece) {
 
 // parse takes a piece apart. ok is false where it has not the form.
 func (w *work) parse(s *stream, p *piece, raw []byte, to *format.Entry) (ok bool) {
-	if !p.parsed {
+	if p.entry == nil {
 		return s.assembler.parser.Parse(raw, &s.when, &w.batch.scratch, to)
 	}
 	attributes := to.Attributes[:0]
-	*to = p.entry
+	*to = *p.entry
 	to.Attributes, to.Body = attributes, raw
 	return !p.malformed
 }
@@ -90,7 +90,9 @@ func (w *work) parse(s *stream, p *piece, raw []byte, to *format.Entry) (ok bool
 // isCredible tells whether a time can be kept. Other ones are nobody's: a line may say
 // what it likes.
 func isCredible(at time.Time) bool {
-	return at.IsZero() || at.After(time.Unix(0, -maxTime)) && at.Before(time.Unix(0, maxTime))
+	const limit = maxTime / int64(time.Second)
+	seconds := at.Unix()
+	return seconds > -limit && seconds < limit || at.IsZero()
 }
 
 // timeOf is when a line was written: a line that does not say has the time of the one
@@ -174,6 +176,6 @@ func (w *work) refuse(err error) {
 			lines++
 		}
 	}
-	r.counters.lost.add(context.WithoutCancel(w.ctx), lostRefused, lines)
+	r.counters.lost.Add(context.WithoutCancel(w.ctx), lostRefused, lines)
 	r.settings.Logger.Debug("the pipelines are shutting down and took no more lines", "lines", lines, "error", err)
 }

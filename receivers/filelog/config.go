@@ -33,7 +33,8 @@ type Config struct {
 	Timestamp string `yaml:"timestamp"`
 	// TimestampFormat is what that looks like: how Go would write Mon Jan 2 15:04:05 2006.
 	TimestampFormat string `yaml:"timestamp_format"`
-	// Message is a regular expression that finds the text of a `plain` line, likewise.
+	// Message is a regular expression that finds the text of a `plain` line, likewise. In
+	// joined lines a dot ends with the first, unless it begins with `(?s)`.
 	Message string `yaml:"message"`
 	// Unparsed says what becomes of lines that are not like that: `take` takes them as
 	// they stand, with the time of the line before; `skip` leaves them out.
@@ -52,7 +53,8 @@ type Config struct {
 	// `end`. Files that come later are read from their beginnings.
 	StartAt StartAt `yaml:"start_at"`
 	// Lookback says how far to read back at the first start: `boot` (since this boot), a
-	// time (`10m`), `now` or `0` (what is written from now on).
+	// time (`10m`), `now` or `0` (what is written from now on). Another `start_at` leaves it
+	// no say.
 	Lookback pipeline.Lookback `yaml:"lookback"`
 	// Delay is how long after the boot lines are skipped.
 	Delay time.Duration `yaml:"delay"`
@@ -147,6 +149,9 @@ func (c *Config) checkPatterns() error {
 func (c *Config) checkStart() error {
 	errs := []error{pipeline.At("start_at", pipeline.CheckWord(c.StartAt))}
 	errs = append(errs, pipeline.At("lookback", c.Lookback.Check()))
+	if c.StartAt != StartAtLookback && c.Lookback != pipeline.LookbackBoot {
+		errs = append(errs, pipeline.At("lookback", fmt.Errorf("%s has no say beside start_at: %s: write start_at: lookback, or take one of them out", c.Lookback, c.StartAt)))
+	}
 	if c.Delay < 0 {
 		errs = append(errs, pipeline.At("delay", fmt.Errorf("%s is negative: write 0 or a time like 5m", c.Delay)))
 	}

@@ -40,7 +40,10 @@ func TestValidate(t *testing.T) {
 		`timestamp_format: "x" is no layout of a time: write how Mon Jan 2 15:04:05 2006 would look`: func(c *filelog.Config) { c.TimestampFormat = "x" },
 		`time_zone: "../x" is no time zone: write for example UTC or Europe/Berlin`:                  func(c *filelog.Config) { c.TimeZone = "../x" },
 		`lookback: -1m0s is negative: write boot, now or a time like 10m`:                            func(c *filelog.Config) { c.Lookback = pipeline.Lookback(-time.Minute) },
-		`delay: -1s is negative: write 0 or a time like 5m`:                                          func(c *filelog.Config) { c.Delay = -time.Second },
+		`lookback: 10m0s has no say beside start_at: end: write start_at: lookback, or take one of them out`: func(c *filelog.Config) {
+			c.StartAt, c.Lookback = filelog.StartAtEnd, pipeline.Lookback(10*time.Minute)
+		},
+		`delay: -1s is negative: write 0 or a time like 5m`: func(c *filelog.Config) { c.Delay = -time.Second },
 	} {
 		wrong := *config
 		change(&wrong)

@@ -20,6 +20,12 @@ const SlowPoll = 10 * time.Second
 // WaitForTheKernel makes a receiver look at hardly anything by itself.
 func (r *Receiver) WaitForTheKernel() { r.tuning.poll, r.tuning.enumerate = SlowPoll, SlowPoll }
 
+// EnumerateForTheKernel makes a receiver search for what patterns match hardly ever by
+// itself.
+func (r *Receiver) EnumerateForTheKernel() {
+	r.tuning.poll, r.tuning.enumerate = 10*time.Millisecond, SlowPoll
+}
+
 // ForgetAtOnce makes a receiver forget what a pattern had found as soon as it is gone.
 func (r *Receiver) ForgetAtOnce() { r.tuning.forget = 0 }
 
@@ -28,3 +34,6 @@ func (r *Receiver) ForgetAtOnce() { r.tuning.forget = 0 }
 func (r *Receiver) Hang(asking func()) {
 	r.tuning.answer, r.tuning.silence, r.tuning.asking = 10*time.Millisecond, 20*time.Millisecond, asking
 }
+
+// OnLook calls a function where a file system is asked something.
+func (r *Receiver) OnLook(look func()) { r.tuning.asking = look }

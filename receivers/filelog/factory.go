@@ -1,14 +1,6 @@
 package filelog
 
-import (
-	"context"
-	"fmt"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-
-	"github.com/otelnpd/otelnpd/pipeline"
-)
+import "github.com/otelnpd/otelnpd/pipeline"
 
 // Type is the receiver's type in the configuration.
 const Type = "filelog"
@@ -41,7 +33,7 @@ const (
 
 // counters are the receiver's own metrics.
 type counters struct {
-	lost, skipped, cut, files counter
+	lost, skipped, cut, files pipeline.ReasonCounter
 }
 
 // What became of files.
@@ -52,53 +44,24 @@ const (
 
 func newCounters(settings *pipeline.Settings) (c counters, err error) {
 	for _, one := range []struct {
-		to                      *counter
+		to                      *pipeline.ReasonCounter
 		name, unit, description string
-		key                     string
-		values                  []string
+		reasons                 []string
 	}{
-		{&c.lost, "otelnpd.receiver.lost_records", "{record}", "Records of a source that a receiver could not pass on.", "reason", []string{lostRefused}},
+		{&c.lost, "otelnpd.receiver.lost_records", "{record}", "Records of a source that a receiver could not pass on.", []string{lostRefused}},
 		{
 			&c.skipped, "otelnpd.receiver.skipped_records", "{record}", "Records of a source that a receiver left out, as its configuration says.",
-			"reason", []string{skippedDelay, skippedLookback, skippedFilter, skippedUnparsed},
+			[]string{skippedDelay, skippedLookback, skippedFilter, skippedUnparsed},
 		},
-		{&c.cut, "otelnpd.receiver.cut_lines", "{line}", "Lines that were longer than a receiver takes, and cut.", "", []string{""}},
+		{&c.cut, "otelnpd.receiver.cut_lines", "{line}", "Lines that were longer than a receiver takes, and cut.", nil},
 		{
 			&c.files, "otelnpd.receiver.broken_files", "{file}", "Files that were truncated while they were followed, or were gone before they were read to their ends.",
-			"reason", []string{fileTruncated, fileLost},
+			[]string{fileTruncated, fileLost},
 		},
 	} {
-		counted, err := settings.Meter.Int64Counter(one.name, metric.WithUnit(one.unit), metric.WithDescription(one.description))
-		if err != nil {
-			return c, fmt.Errorf("make the counter %s: %w", one.name, err)
+		if *one.to, err = pipeline.NewReasonCounter(*settings, one.name, one.unit, one.description, one.reasons...); err != nil {
+			return c, err
 		}
-		*one.to = newCounter(counted, settings.ID.String(), one.key, one.values)
 	}
 	return c, nil
-}
-
-// counter counts by the value of one attribute.
-type counter struct {
-	counted metric.Int64Counter
-	by      map[string]metric.AddOption
-}
-
-// newCounter begins at 0 for every value.
-func newCounter(counted metric.Int64Counter, receiver, key string, values []string) counter {
-	c := counter{counted: counted, by: map[string]metric.AddOption{}}
-	for _, value := range values {
-		attributes := []attribute.KeyValue{attribute.String("receiver", receiver)}
-		if key != "" {
-			attributes = append(attributes, attribute.String(key, value))
-		}
-		c.by[value] = metric.WithAttributeSet(attribute.NewSet(attributes...))
-		counted.Add(context.Background(), 0, c.by[value])
-	}
-	return c
-}
-
-func (c *counter) add(ctx context.Context, value string, n uint64) {
-	if n > 0 {
-		c.counted.Add(ctx, int64(n), c.by[value]) //nolint:gosec // counts of lines
-	}
 }

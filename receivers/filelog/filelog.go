@@ -108,7 +108,6 @@ func (r *Receiver) Start(ctx context.Context) error {
 	}()
 	go func() { //nolint:contextcheck // likewise
 		defer close(r.done)
-		defer w.watchAnswers()()
 		w.awaitFiles(opened)
 		close(answered)
 		<-opened

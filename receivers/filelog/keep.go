@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"time"
 
@@ -42,8 +41,11 @@ func (r *Receiver) Keep() pipeline.Encode {
 		return nil
 	}
 	k := kept{
-		Scope: r.scope, Boot: r.boot.form(), Previous: r.previous.form(), Paths: maps.Clone(r.paths),
+		Scope: r.scope, Boot: r.boot.form(), Previous: r.previous.form(), Paths: map[string]*keptPath{},
 		At: r.settings.Clock.Now().Wall.UnixNano(),
+	}
+	for path, one := range r.paths {
+		k.Paths[file.Name(path)] = one
 	}
 	return func() ([]byte, error) { return json.Marshal(k) }
 }
@@ -79,8 +81,8 @@ func (r *Receiver) Resume(text []byte) error {
 	r.scope, r.boots = k.Scope, boots{k.Boot.boot(), k.Previous.boot()}
 	r.keptAt = time.Unix(0, k.At)
 	r.paths = map[string]*keptPath{}
-	for path, one := range k.Paths {
-		if r.config.matches(path) {
+	for name, one := range k.Paths {
+		if path := file.PathOf(name); r.config.matches(path) {
 			r.paths[path] = one
 		}
 	}

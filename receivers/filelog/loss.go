@@ -42,12 +42,12 @@ type lostFiles struct {
 // count counts what became of the files of a path, and tells of those that were lost.
 func (w *work) count(t *tail) {
 	counts := t.follower.TakeCounts()
-	w.receiver.counters.files.add(w.ctx, fileTruncated, counts.Truncated)
-	w.receiver.counters.files.add(w.ctx, fileLost, counts.Lost)
+	w.receiver.counters.files.Add(w.ctx, fileTruncated, counts.Truncated)
+	w.receiver.counters.files.Add(w.ctx, fileLost, counts.Lost)
 	l := &w.lostFiles
 	if counts.Lost > 0 {
 		l.count += counts.Lost
-		l.path = t.path
+		l.path = t.name
 	}
 	now := w.receiver.settings.Clock.Now()
 	if l.count == 0 || l.toldAt != 0 && now.Boot-l.toldAt < lossInterval || w.refused {

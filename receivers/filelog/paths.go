@@ -119,6 +119,7 @@ func (w *work) enumerate() {
 		paths = append(paths, path)
 	}
 	slices.Sort(paths)
+	w.tooMany = false
 	for _, path := range paths {
 		if w.find(path) != nil {
 			continue
@@ -146,7 +147,7 @@ func (w *work) find(path string) *tail {
 // follow makes a tail. A file that comes later is read from its beginning.
 func (w *work) follow(path string, pattern bool) *tail {
 	r := w.receiver
-	t := &tail{path: path, streams: map[uint64]*stream{}, pattern: pattern, live: w.begun, caughtUp: w.begun, dirty: true}
+	t := &tail{path: path, name: file.Name(path), streams: map[uint64]*stream{}, pattern: pattern, live: w.begun, caughtUp: w.begun, dirty: true}
 	kept := w.resumed[path]
 	options := file.Options{
 		Root: r.settings.Host.Root, Buffer: w.buffer, MaxLine: r.config.MaxLine, Interval: r.tuning.poll,

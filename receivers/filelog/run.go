@@ -5,9 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/hung"
 	"github.com/otelnpd/otelnpd/pipeline/inotify"
 	"github.com/otelnpd/otelnpd/pipeline/source/file"
 )
@@ -28,7 +27,7 @@ type work struct {
 	begun    bool                 // what is new from now on is read from its beginning
 	told     chan struct{}
 	notifier *inotify.Notifier // nil: there is none
-	asking   asking
+	answers  *hung.Watch       // over what is asked of file systems
 	blind    bool
 	tooMany  bool
 	pulsed   bool // the kernel has told of a change since the last look
@@ -45,8 +44,11 @@ type work struct {
 }
 
 func newWork(ctx context.Context, r *Receiver, resumed map[string]*keptPath) *work {
-	w := &work{receiver: r, ctx: ctx, buffer: &file.Buffer{}, resumed: resumed, told: make(chan struct{}, 1)}
-	w.batch.number = 1
+	w := &work{
+		receiver: r, ctx: ctx, buffer: &file.Buffer{}, resumed: resumed, told: make(chan struct{}, 1),
+		answers: hung.NewWatch(r.tuning.silence, r.tellSilent),
+	}
+	w.batch.number, w.batch.records = 1, make([]pipeline.Record, 0, maxBatch)
 	return w
 }
 
@@ -57,13 +59,6 @@ func (w *work) begin() {
 	for _, t := range w.tails {
 		w.fill(t, now)
 	}
-}
-
-// fill has the follower read.
-func (w *work) fill(t *tail, now time.Duration) (more bool) {
-	w.ask(t.path)
-	defer w.answered()
-	return t.follower.Fill(now)
 }
 
 func (w *work) run() {
@@ -85,6 +80,7 @@ func (w *work) run() {
 	} else {
 		w.notifier = notifier
 		defer notifier.Close()
+		w.watch() // also where there is no path yet that could have moved
 	}
 	w.loop()
 	if !w.receiver.settings.Keeping.Durable() { // else it is read again
@@ -177,108 +173,6 @@ func (w *work) sweep() {
 	w.settle(false)
 	w.drop(now.Boot)
 	w.report()
-}
-
-// read takes the lines of one read of a path, and tells whether there may be more.
-func (w *work) read(t *tail) (more bool) {
-	w.batch.now = w.receiver.settings.Clock.Now()
-	more = w.fill(t, w.batch.now.Boot)
-	w.endStreams(t)
-	for more {
-		line, of, ok := t.follower.Line()
-		if !ok {
-			break
-		}
-		w.take(t, &line, of)
-	}
-	w.flush(t)
-	w.count(t)
-	return more && !w.refused
-}
-
-func (w *work) take(t *tail, line *file.Line, of file.Stream) {
-	s := t.stream
-	if s == nil || s.key.ID != of.ID {
-		s = w.streamOf(t, of.ID)
-		t.stream = s
-	}
-	if s.key != of {
-		s.key, s.source = of, "file:"+t.path+":"+of.Key
-	}
-	t.dirty = true
-	s.takenAt, s.when.Now = w.batch.now.Boot, w.batch.now.Wall
-	s.assembler.take(line, &s.when, &w.batch.scratch)
-}
-
-// streamOf returns what is known of a file that is read.
-func (w *work) streamOf(t *tail, id uint64) *stream {
-	s := t.streams[id]
-	if s == nil {
-		s = w.newStream(t)
-		t.streams[id] = s
-	}
-	return s
-}
-
-func (w *work) newStream(t *tail) *stream {
-	s := w.receiver.newStream()
-	s.assembler.emit = func(p *piece) { w.emit(t, s, p) }
-	return s
-}
-
-// endStreams gives what is held back of files that have ended.
-func (w *work) endStreams(t *tail) {
-	for _, id := range t.follower.TakeEnded() {
-		if s := t.streams[id]; s != nil {
-			s.assembler.flush()
-			delete(t.streams, id)
-			t.stream = nil
-		}
-		t.dirty = true
-	}
-}
-
-// settle gives what has been held back for long enough, or all, and tells when the
-// backlog is over. Long enough is that a sweep which began so much later has found no
-// more: an agent that gets no processor time has not waited.
-func (w *work) settle(all bool) {
-	w.batch.now = w.receiver.settings.Clock.Now()
-	over := true
-	for _, t := range w.tails {
-		for _, s := range t.streams {
-			if _, open := s.assembler.open(); open && (all || !t.more && w.sweptAt-s.takenAt >= joinPause) {
-				t.dirty = true
-				s.assembler.flush()
-			}
-			_, open := s.assembler.open()
-			over = over && !open
-		}
-		caughtUp := t.follower.CaughtUp()
-		if caughtUp && !t.follower.IsUnseen() {
-			t.dirty = t.dirty || !t.live
-			t.live, t.caughtUp = true, true
-		}
-		over = over && (t.caughtUp || caughtUp) // nobody waits for what cannot be read
-		w.flush(t)
-	}
-	if over && !w.ended && !w.more {
-		w.endBacklog()
-	}
-}
-
-// endBacklog marks that all has been passed on that was there at the start. That may
-// not be all of this boot: files are rotated away.
-func (w *work) endBacklog() {
-	r, now := w.receiver, w.batch.now
-	mark := pipeline.Record{
-		Time: now.Wall, ObservedTime: now.Wall, Boot: pipeline.BootTime{ID: r.settings.Boot.ID, At: now.Boot},
-		EventName: pipeline.EventBacklogEnd, Receiver: r.id,
-		Attributes: pipeline.AttributeList{attribute.Bool(pipeline.AttributeBacklogComplete, false)},
-	}
-	if w.refused || w.ctx.Err() != nil {
-		return
-	}
-	w.ended = pipeline.Send(w.ctx, r.next, []pipeline.Record{mark}, func() {}) == nil
 }
 
 // wait is how long nothing is to be done unless the kernel tells of a change.

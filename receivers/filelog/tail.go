@@ -9,6 +9,7 @@ import (
 // tail is a path that is followed, and what is known of the files there.
 type tail struct {
 	path     string
+	name     string // the path as text
 	follower *file.Follower
 	streams  map[uint64]*stream
 	stream   *stream // that of the line before

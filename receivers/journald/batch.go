@@ -83,6 +83,7 @@ func (r *Receiver) refuse(ctx context.Context, lines int, err error) {
 func (r *Receiver) count(ctx context.Context) {
 	now := r.reader.Stats()
 	r.losses.Add(ctx, lostDamaged, now.Damaged-r.counted.Damaged)
+	r.losses.Add(ctx, lostLate, now.Late-r.counted.Late)
 	r.cut.Add(ctx, cutLength, now.Cut-r.counted.Cut)
 	r.counted = now
 }

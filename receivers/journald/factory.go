@@ -28,7 +28,7 @@ func New(settings pipeline.Settings, config *Config, next pipeline.Consumer) (*R
 	r.accepted = r.move
 	var err error
 	if r.losses, err = pipeline.NewReasonCounter(settings, "otelnpd.receiver.lost_records", "{record}",
-		"Records of a source that a receiver could not pass on.", lostRemoved, lostDamaged, lostRefused); err != nil {
+		"Records of a source that a receiver could not pass on.", lostRemoved, lostDamaged, lostLate, lostRefused); err != nil {
 		return nil, err
 	}
 	if r.skipped, err = pipeline.NewReasonCounter(settings, "otelnpd.receiver.skipped_records", "{record}",
@@ -48,6 +48,9 @@ const (
 	lostRemoved = "removed"
 	// lostDamaged counts entries that are not what was written.
 	lostDamaged = "damaged"
+	// lostLate counts entries of files that could not be opened in time, since too many
+	// are there.
+	lostLate = "late"
 	// lostRefused counts what came while the next stage was shutting down.
 	lostRefused = "refused"
 

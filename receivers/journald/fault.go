@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/source/journal"
@@ -20,7 +21,40 @@ const (
 	remedyRetry   = "look at the error; it is tried again at every change, at least every 5 s"
 )
 
-var errNoFile = errors.New("no journal file is there")
+var (
+	errNoFile = errors.New("no journal file is there")
+	errStale  = errors.New("no journald writes there")
+)
+
+// staleness is since when a journal seems to be nobody's.
+type staleness struct {
+	is    bool
+	since time.Duration // on the boot clock
+}
+
+// status tells how the journal can be read, and whether anybody writes it: files that
+// were left from an earlier boot would hide for ever that there is no journal any more.
+func (r *Receiver) status(reader *journal.Reader) pipeline.Status {
+	boot, now := r.boot, r.settings.Clock.Now().Boot
+	if r.config.AllMachines {
+		boot = journalfile.ID{} // whose entries need not be of this one
+	}
+	switch stale := !reader.IsLive(boot); {
+	case !stale:
+		r.stale = staleness{}
+	case !r.stale.is:
+		r.stale = staleness{is: true, since: now}
+	}
+	s := status(reader, r.config.Directories)
+	if s.State == pipeline.ComponentOK && r.stale.is && now-r.stale.since >= r.tuning.stale {
+		s = pipeline.Status{
+			State: pipeline.ComponentDegraded, Remedy: remedyMissing, Err: errStale,
+			Reason: "nobody writes the journal in " + strings.Join(r.config.Directories, ", ") +
+				": its files are archived, or have nothing of this boot",
+		}
+	}
+	return s
+}
 
 // status tells how the journal can be read. A directory that is missing beside one
 // that is there is as it should be: a journal is either kept in /var or in /run.

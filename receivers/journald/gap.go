@@ -30,17 +30,23 @@ func (*Config) Declare() condition.Declarations {
 	return condition.Declarations{Rules: []condition.DeclaredRule{{Rule: lostRule(), Shared: true}}}
 }
 
-// tellGap counts entries that were removed before they were read, and makes the
-// record that tells of it. Its place is that of the position behind which they were.
-func (r *Receiver) tellGap(ctx context.Context, gap *journal.Gap, at journal.Cursor) pipeline.Record {
-	r.losses.Add(ctx, lostRemoved, gap.Missing)
-	e := journal.Entry{}
-	e.SeqnumID, e.BootID = at.SeqnumID, at.BootID
-	now, n := r.settings.Clock.Now(), r.names.of(&e)
-	rule := lostRule()
-	place := pipeline.Place{Scope: r.settings.Boot.ID, Source: n.source, Position: at.Seqnum}
+// tellGaps counts entries that were removed before they were read, and appends the
+// records that tell of it.
+func (r *Receiver) tellGaps(ctx context.Context, records []pipeline.Record, gaps []journal.Gap) []pipeline.Record {
+	for i := range gaps {
+		r.losses.Add(ctx, lostRemoved, gaps[i].Missing)
+		records = append(records, r.gapRecord(&gaps[i]))
+	}
+	return records
+}
+
+// gapRecord tells of a gap. Its place is made of the numbers that are missing, so that
+// the same loss is known as one, whenever and in whichever boot it is told.
+func (r *Receiver) gapRecord(gap *journal.Gap) pipeline.Record {
+	now, rule := r.settings.Clock.Now(), lostRule()
+	place := pipeline.Place{Scope: gap.Series.String(), Source: "journal:removed", Generation: gap.Last, Position: gap.First}
 	message := "an unknown number of journal entries was removed before it was read"
-	if gap.Known {
+	if gap.Missing > 0 {
 		message = fmt.Sprintf("up to %d journal entries were removed before they were read", gap.Missing)
 	}
 	return pipeline.Record{

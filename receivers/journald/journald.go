@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/hung"
 	"github.com/otelnpd/otelnpd/pipeline/source/journal"
 	"github.com/otelnpd/otelnpd/pipeline/source/journal/journalfile"
 )
@@ -30,6 +31,7 @@ type Receiver struct {
 	losses   pipeline.ReasonCounter
 	skipped  pipeline.ReasonCounter
 	cut      pipeline.ReasonCounter
+	watch    *hung.Watch // over what is asked of the file system
 	id       string
 	source   string
 	tuning   tuning
@@ -52,6 +54,7 @@ type Receiver struct {
 	reached    position
 	accepted   func() // moves the position there
 	movedAt    time.Duration
+	stale      staleness
 	counted    journal.Stats
 	names      names
 	entries    [maxBatch]journal.Entry
@@ -68,6 +71,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 	sending, abort := context.WithCancel(context.WithoutCancel(ctx))
 	reading, stop := context.WithCancel(sending)
 	r.stop, r.abort, r.done = stop, abort, make(chan struct{})
+	r.watch = hung.NewWatch(r.tuning.silence, r.tellSilent)
 	r.boot, _ = journalfile.ParseID(r.settings.Boot.ID) // zero: a boot that nobody has
 	opened, answered := make(chan opening, 1), make(chan error, 1)
 	go func() { opened <- r.open(sending) }()
@@ -86,7 +90,7 @@ func (r *Receiver) Start(ctx context.Context) error {
 }
 
 func (r *Receiver) options() journal.Options {
-	options := journal.Options{Matches: r.config.matches()}
+	options := journal.Options{Matches: r.config.matches(), MaxFiles: r.tuning.files}
 	for _, directory := range r.config.Directories {
 		options.Directories = append(options.Directories, r.settings.Host.Path(directory))
 	}
@@ -125,12 +129,8 @@ func (r *Receiver) begin(ctx context.Context) []pipeline.Record {
 		r.lookBack()
 		return nil
 	}
-	gap := r.reader.Resume(r.position.read)
-	first := r.context()
-	if gap != nil {
-		first = append(first, r.tellGap(ctx, gap, r.position.read.Cursor))
-	}
-	return first
+	gaps := r.reader.Resume(r.position.read)
+	return r.tellGaps(ctx, r.context(), gaps)
 }
 
 // lookBack goes to where the first start begins: the later of the boot and the
@@ -184,7 +184,7 @@ func (r *Receiver) run(reading, sending context.Context, first []pipeline.Record
 			break
 		}
 		r.refresh(sending)
-		r.settings.Report(status(r.reader, r.config.Directories))
+		r.settings.Report(r.status(r.reader))
 	}
 	if r.live && !r.refused { // what was written before the end
 		r.refresh(sending)
@@ -194,19 +194,16 @@ func (r *Receiver) run(reading, sending context.Context, first []pipeline.Record
 
 // refresh looks for what is new, and tells of what was removed unread.
 func (r *Receiver) refresh(ctx context.Context) {
-	silence := time.AfterFunc(r.tuning.silence, r.tellSilent)
-	r.tuning.ask()
-	r.reader.Refresh()
-	silence.Stop()
-	if gap := r.reader.TakeGap(); gap != nil {
-		r.records = append(r.records, r.tellGap(ctx, gap, r.reached.read.Cursor))
-	}
+	r.ask("look", r.reader.Refresh)
+	r.records = r.tellGaps(ctx, r.records, r.reader.TakeGaps())
 }
 
 // passAll passes on all that is there now, and the mark behind the backlog.
 func (r *Receiver) passAll(reading, sending context.Context) {
 	for reading.Err() == nil && !r.refused {
-		lines, more := r.fill(sending)
+		var lines int
+		var more bool
+		r.ask("read", func() { lines, more = r.fill(sending) })
 		if !more && !r.live {
 			r.live = true
 			r.mark()
@@ -219,7 +216,7 @@ func (r *Receiver) passAll(reading, sending context.Context) {
 		}
 		r.count(sending)
 		if !more {
-			r.settle()
+			r.ask("settle", r.settle)
 			return
 		}
 	}

@@ -2,20 +2,14 @@ package journald_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/log"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	"go.uber.org/goleak"
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/pipelinetest"
@@ -23,161 +17,6 @@ import (
 	"github.com/otelnpd/otelnpd/pipeline/source/journal/journaltest"
 	"github.com/otelnpd/otelnpd/receivers/journald"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// node is a host with a journal in /var/log/journal.
-type node struct {
-	t        *testing.T
-	settings pipeline.Settings
-	config   *journald.Config
-	boot     journalfile.ID
-	series   *journaltest.Series
-	writer   *journaltest.Writer
-	reader   *sdkmetric.ManualReader
-	kept     []byte
-	written  int
-	archived int
-}
-
-func newNode(t *testing.T) *node {
-	t.Helper()
-	n := &node{
-		t: t, settings: pipelinetest.Settings(t, "journald/1"), config: journald.DefaultConfig(),
-		series: &journaltest.Series{ID: journaltest.NewID()},
-	}
-	n.settings.Host.Root = t.TempDir()
-	n.settings.Keeping.IsDurable = func() bool { return true }
-	n.settings.Clock = pipelinetest.NewClock(pipeline.Instant{Wall: time.Unix(10_000, 0), Boot: 1000 * time.Second})
-	var err error
-	n.boot, err = journalfile.ParseID(n.settings.Boot.ID)
-	require.NoError(t, err)
-	require.NoError(t, os.MkdirAll(n.directory(), 0o755))
-	return n
-}
-
-func (n *node) directory() string {
-	return n.settings.Host.Path("/var/log/journal/" + journaltest.MachineID.String())
-}
-
-// write writes entries of this boot, one a second from 900 s on.
-func (n *node) write(fields ...[]string) {
-	n.t.Helper()
-	if n.writer == nil {
-		n.writer = journaltest.Create(n.t, filepath.Join(n.directory(), "system.journal"), journaltest.Layout{Keyed: true, Compact: true}, n.series)
-	}
-	for _, entry := range fields {
-		since := uint64(900+n.written) * 1e6
-		n.writer.Append(journaltest.Entry{
-			Realtime: 9_000*1e6 + since, Monotonic: since, Boot: n.boot,
-			Fields: append([]string{"_BOOT_ID=" + n.boot.String()}, entry...),
-		})
-		n.written++
-	}
-}
-
-// lines makes entries "line FIRST" and so on.
-func lines(first, count int, more ...string) (entries [][]string) {
-	for i := range count {
-		entries = append(entries, append([]string{fmt.Sprintf("MESSAGE=line %d", first+i), "_TRANSPORT=journal", "PRIORITY=6"}, more...))
-	}
-	return entries
-}
-
-// rotate archives the file.
-func (n *node) rotate() string {
-	n.t.Helper()
-	n.archived++
-	name := filepath.Join(n.directory(), fmt.Sprintf("system@%d.journal", n.archived))
-	n.writer.SetState(2)
-	require.NoError(n.t, os.Rename(filepath.Join(n.directory(), "system.journal"), name))
-	n.writer = nil
-	return name
-}
-
-func (n *node) receiver(next pipeline.Consumer) *journald.Receiver {
-	n.t.Helper()
-	require.NoError(n.t, n.config.Validate())
-	receiver, err := journald.New(n.settings, n.config, next)
-	require.NoError(n.t, err)
-	return receiver
-}
-
-func hasBacklogEnd(records []pipeline.Record) bool {
-	return slices.ContainsFunc(records, func(r pipeline.Record) bool { return r.EventName == pipeline.EventBacklogEnd })
-}
-
-func shutdown(t *testing.T, receiver pipeline.Component) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	require.NoError(t, receiver.Shutdown(ctx))
-}
-
-// run reads all that is there, going on from what the run before had kept.
-func (n *node) run() []pipeline.Record {
-	n.t.Helper()
-	n.reader = sdkmetric.NewManualReader()
-	n.settings.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(n.reader)).Meter("test")
-	sink := &pipelinetest.Sink{}
-	receiver := n.receiver(sink)
-	if n.kept != nil {
-		require.NoError(n.t, receiver.Resume(n.kept))
-	}
-	require.NoError(n.t, receiver.Start(n.t.Context()))
-	sink.WaitFor(n.t, "the end of the backlog", hasBacklogEnd)
-	shutdown(n.t, receiver)
-	if encode := receiver.Keep(); encode != nil {
-		var err error
-		n.kept, err = encode()
-		require.NoError(n.t, err)
-	}
-	return sink.Records()
-}
-
-func named(records []pipeline.Record, name string) (bodies []string) {
-	for _, record := range records {
-		if record.EventName == name {
-			bodies = append(bodies, string(record.Body))
-		}
-	}
-	return bodies
-}
-
-func numbered(from, to int) (texts []string) {
-	for i := from; i < to; i++ {
-		texts = append(texts, fmt.Sprintf("line %d", i))
-	}
-	return texts
-}
-
-func (n *node) count(metric, reason string) (value int64) {
-	n.t.Helper()
-	var all metricdata.ResourceMetrics
-	require.NoError(n.t, n.reader.Collect(n.t.Context(), &all))
-	for _, scope := range all.ScopeMetrics {
-		for _, m := range scope.Metrics {
-			sum, ok := m.Data.(metricdata.Sum[int64])
-			if m.Name != metric || !ok {
-				continue
-			}
-			for _, point := range sum.DataPoints {
-				if found, _ := point.Attributes.Value("reason"); found.AsString() == reason {
-					value += point.Value
-				}
-			}
-		}
-	}
-	return value
-}
-
-func attributesOf(record pipeline.Record) map[string]string {
-	all := map[string]string{}
-	for key, value := range record.Attributes.All() {
-		all[key] = value.String()
-	}
-	return all
-}
 
 func TestRecords(t *testing.T) {
 	n := newNode(t)
@@ -194,7 +33,7 @@ func TestRecords(t *testing.T) {
 	require.Equal(t, "I/O error, dev sda", string(first.Body))
 	require.Equal(t, log.SeverityError, first.Severity)
 	require.Equal(t, "journald/1", first.Receiver)
-	require.Equal(t, pipeline.Place{Scope: journaltest.MachineID.String(), Source: "journal:" + n.series.ID.String(), Position: 1}, first.Place)
+	require.Equal(t, pipeline.Place{Scope: pipelinetest.BootID, Source: "journal:" + n.series.ID.String(), Position: 1}, first.Place)
 	require.Equal(t, pipeline.BootTime{ID: pipelinetest.BootID, At: 900 * time.Second}, first.Boot)
 	require.True(t, first.Time.Equal(time.Unix(9_900, 0)), first.Time)
 	require.Equal(t, time.Unix(10_000, 0), first.ObservedTime)
@@ -315,149 +154,6 @@ func TestWhatTheLookbackSkippedIsNoContext(t *testing.T) {
 	n.write(lines(5, 2)...)
 	require.Equal(t, numbered(5, 7), named(n.run(), ""))
 	require.Equal(t, numbered(4, 7), named(n.run(), pipeline.EventContext), "from the position of the first start on")
-}
-
-func TestRemovedEntriesAreToldAndCounted(t *testing.T) {
-	n := newNode(t)
-	n.write(lines(0, 10)...)
-	n.run()
-	first := n.rotate()
-	n.write(lines(10, 10)...)
-	second := n.rotate()
-	n.write(lines(20, 1)...)
-	require.NoError(t, os.Remove(first))
-	require.NoError(t, os.Remove(second))
-	records := n.run()
-	require.Equal(t, numbered(20, 21), named(records, ""))
-	require.Equal(t, pipeline.EventProblem, records[0].EventName)
-	problem := records[0].Problem
-	require.Equal(t, "otelnpd/journal-entries-lost", problem.Rule)
-	require.Equal(t, "JournalEntriesLost", problem.Reason)
-	require.Equal(t, "up to 10 journal entries were removed before they were read", problem.Message)
-	require.Equal(t, log.SeverityWarn, problem.Severity)
-	require.Equal(t, int64(10), n.count("otelnpd.receiver.lost_records", "removed"))
-	require.Empty(t, named(n.run(), pipeline.EventProblem), "once")
-}
-
-func TestRemovedWhileFollowing(t *testing.T) {
-	n := newNode(t)
-	n.write(lines(0, 3)...)
-	sink, reached, release := &pipelinetest.Sink{}, make(chan struct{}), make(chan struct{})
-	held := false
-	sink.Gate = func(context.Context) error {
-		if !held {
-			held = true
-			close(reached)
-			<-release
-		}
-		return nil
-	}
-	receiver := n.receiver(sink)
-	require.NoError(t, receiver.Start(t.Context()))
-	<-reached
-	n.write(lines(3, 4)...)
-	archived := n.rotate()
-	n.write(lines(7, 1)...)
-	require.NoError(t, os.Truncate(archived, 0)) // as journald does
-	require.NoError(t, os.Remove(archived))
-	close(release)
-	sink.WaitFor(t, "the line behind the gap", func(records []pipeline.Record) bool { return slices.Contains(named(records, ""), "line 7") })
-	shutdown(t, receiver)
-	require.Equal(t, append(numbered(0, 3), "line 7"), sink.Lines())
-	require.Len(t, named(sink.Records(), pipeline.EventProblem), 1)
-	for _, record := range sink.Records() {
-		if record.Problem != nil {
-			require.Equal(t, "up to 4 journal entries were removed before they were read", record.Problem.Message)
-		}
-	}
-}
-
-func TestDamageAndCutsAreCounted(t *testing.T) {
-	n := newNode(t)
-	n.write(lines(0, 1)...)
-	n.write([]string{"MESSAGE=" + strings.Repeat("long ", 50_000)}, []string{"MESSAGE=to be damaged"})
-	path := filepath.Join(n.directory(), "system.journal")
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	at := strings.Index(string(text), "to be damaged")
-	text[at] = 'X'
-	require.NoError(t, os.WriteFile(path, text, 0o600))
-	bodies := named(n.run(), "")
-	require.Len(t, bodies, 2)
-	require.Less(t, len(bodies[1]), 64<<10)
-	require.Equal(t, int64(1), n.count("otelnpd.receiver.lost_records", "damaged"))
-	require.Equal(t, int64(1), n.count("otelnpd.receiver.cut_fields", "length"))
-}
-
-func TestRefusedLinesAreReadAgainOrCounted(t *testing.T) {
-	for _, durable := range []bool{false, true} {
-		n := newNode(t)
-		n.settings.Keeping.IsDurable = func() bool { return durable }
-		n.write(lines(0, 300)...)
-		n.reader = sdkmetric.NewManualReader()
-		n.settings.Meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(n.reader)).Meter("test")
-		batches, last := 0, make(chan struct{})
-		receiver := n.receiver(pipeline.ConsumerFunc(func(context.Context, []pipeline.Record) error {
-			if batches++; batches == 2 {
-				close(last)
-				return errors.New("shutting down")
-			}
-			return nil
-		}))
-		require.NoError(t, receiver.Start(t.Context()))
-		<-last
-		shutdown(t, receiver)
-		require.Equal(t, 2, batches, "nothing more is sent")
-		text, err := receiver.Keep()()
-		require.NoError(t, err)
-		require.Contains(t, string(text), ";i=100;", "256")
-		require.Equal(t, map[bool]int64{false: 44, true: 0}[durable], n.count("otelnpd.receiver.lost_records", "refused"))
-	}
-}
-
-func TestStatus(t *testing.T) {
-	n := newNode(t)
-	statuses := &pipelinetest.Statuses{}
-	n.settings.Report = statuses.Report
-	n.run()
-	require.Equal(t, pipeline.ComponentDegraded, statuses.Last().State)
-	require.Contains(t, statuses.Last().Reason, "there is no journal of this machine in /var/log/journal, /run/log/journal")
-	n.write(lines(0, 1)...)
-	n.run()
-	require.Equal(t, pipeline.Status{State: pipeline.ComponentOK}, statuses.Last())
-
-	require.NoError(t, os.RemoveAll(n.settings.Host.Path("/var")))
-	n.run()
-	status := statuses.Last()
-	require.Equal(t, pipeline.ComponentDegraded, status.State)
-	require.Contains(t, status.Reason, "there is no journal: none of /var/log/journal, /run/log/journal is there")
-	require.Contains(t, status.Remedy, "is mounted where service.host.root says")
-	require.ErrorIs(t, status.Err, os.ErrNotExist)
-}
-
-func TestNewerFileIsToldOnce(t *testing.T) {
-	n := newNode(t)
-	n.write(lines(0, 1)...)
-	text, err := os.ReadFile(filepath.Join(n.directory(), "system.journal"))
-	require.NoError(t, err)
-	text[12] |= 0x40
-	require.NoError(t, os.WriteFile(filepath.Join(n.directory(), "newer.journal"), text, 0o600))
-	statuses := &pipelinetest.Statuses{}
-	n.settings.Report = statuses.Report
-	require.Equal(t, numbered(0, 1), named(n.run(), ""), "the others are read")
-	require.Equal(t, pipeline.ComponentDegraded, statuses.Last().State)
-	require.Contains(t, statuses.Last().Reason, "features that this version does not know")
-	require.Equal(t, "update otelnpd", statuses.Last().Remedy)
-}
-
-func TestOtherMachinesAreNotRead(t *testing.T) {
-	n := newNode(t)
-	n.write(lines(0, 1)...)
-	require.NoError(t, os.MkdirAll(n.settings.Host.Path("/etc"), 0o755))
-	require.NoError(t, os.WriteFile(n.settings.Host.Path("/etc/machine-id"), []byte("ffffffffffffffffffffffffffffffff\n"), 0o600))
-	require.Empty(t, named(n.run(), ""))
-	n.config.AllMachines = true
-	require.Equal(t, numbered(0, 1), named(n.run(), ""))
 }
 
 func TestResumeRefuses(t *testing.T) {

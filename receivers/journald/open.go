@@ -15,14 +15,17 @@ type tuning struct {
 	answer   time.Duration // that the file systems have at start until nobody waits for them
 	silence  time.Duration // after which one does not answer any more
 	patience time.Duration // that Shutdown has with what does not end with its context
-	asking   func()        // is called before the journal is opened or looked at anew; nil: nothing is
+	stale    time.Duration // that a journal may seem to be nobody's
+	files    int           // that are open at most; 0: as many as the reader opens
+
+	asking func(what string) // is called before the file system is asked; nil: nothing is
 }
 
-var defaultTuning = tuning{answer: 2 * time.Second, silence: 10 * time.Second, patience: 5 * time.Second}
+var defaultTuning = tuning{answer: 2 * time.Second, silence: 10 * time.Second, patience: 5 * time.Second, stale: 5 * time.Minute}
 
-func (t *tuning) ask() {
+func (t *tuning) ask(what string) {
 	if t.asking != nil {
-		t.asking()
+		t.asking(what)
 	}
 }
 
@@ -37,7 +40,7 @@ type opening struct {
 
 // open opens the journal and goes to where reading begins.
 func (r *Receiver) open(ctx context.Context) opening {
-	r.tuning.ask()
+	r.tuning.ask("open")
 	reader, err := journal.Open(r.options())
 	if err != nil {
 		return opening{err: err}
@@ -58,7 +61,7 @@ func (r *Receiver) await(ctx context.Context, opened <-chan opening) (o opening,
 		return o, true
 	case <-timer.C:
 	}
-	r.tellSilent()
+	r.tellSilent("")
 	// Not r.records: that is the opening's until it is done.
 	r.marked = true
 	if err := pipeline.Send(ctx, r.next, []pipeline.Record{r.backlogEnd()}, func() {}); err != nil {
@@ -69,13 +72,23 @@ func (r *Receiver) await(ctx context.Context, opened <-chan opening) (o opening,
 
 func (r *Receiver) tellOpened(o *opening) {
 	if o.err == nil {
-		r.settings.Report(status(o.reader, r.config.Directories))
+		r.settings.Report(r.status(o.reader))
+	}
+}
+
+// ask does what asks the file system, and has it told when there is no answer.
+func (r *Receiver) ask(what string, question func()) {
+	r.watch.Ask(what)
+	r.tuning.ask(what)
+	question()
+	if r.watch.Answered() {
+		r.settings.Report(r.status(r.reader))
 	}
 }
 
 // tellSilent makes the receiver degraded until the next status: a source that is lost
 // turns no condition healthy.
-func (r *Receiver) tellSilent() {
+func (r *Receiver) tellSilent(string) {
 	r.settings.Report(pipeline.Status{
 		State: pipeline.ComponentDegraded, Err: errSilent,
 		Reason: "the file system of " + strings.Join(r.config.Directories, ", ") + " does not answer",

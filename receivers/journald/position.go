@@ -32,6 +32,8 @@ type kept struct {
 	First  journal.Cursor    `json:"first"`
 	Cursor journal.Cursor    `json:"cursor"`
 	Told   map[string]uint64 `json:"told,omitempty"`
+
+	Ends map[string]journal.Cursor `json:"ends,omitempty"`
 }
 
 // sourceName names what a position is of: the directories.
@@ -53,7 +55,7 @@ func (r *Receiver) Keep() pipeline.Encode {
 		return nil
 	}
 	return func() ([]byte, error) {
-		return json.Marshal(kept{Source: r.source, First: p.first, Cursor: p.read.Cursor, Told: p.read.Told})
+		return json.Marshal(kept{Source: r.source, First: p.first, Cursor: p.read.Cursor, Told: p.read.Told, Ends: p.read.Ends})
 	}
 }
 
@@ -73,7 +75,7 @@ func (r *Receiver) Resume(text []byte) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.position = position{first: k.First, read: journal.Position{Cursor: k.Cursor, Told: k.Told}}
+	r.position = position{first: k.First, read: journal.Position{Cursor: k.Cursor, Told: k.Told, Ends: k.Ends}}
 	r.resumed = true
 	return nil
 }

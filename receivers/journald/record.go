@@ -14,15 +14,12 @@ import (
 
 // names are texts of ids, which hardly ever change.
 type names struct {
-	machine, boot, series journalfile.ID
-	scope, bootID, source string
+	boot, series   journalfile.ID
+	bootID, source string
 }
 
 // of returns the texts for an entry.
 func (n *names) of(e *journal.Entry) *names {
-	if n.machine != e.MachineID || n.scope == "" {
-		n.machine, n.scope = e.MachineID, e.MachineID.String()
-	}
 	if n.boot != e.BootID || n.bootID == "" {
 		n.boot, n.bootID = e.BootID, uuid(e.BootID)
 	}
@@ -38,7 +35,8 @@ func uuid(id journalfile.ID) string {
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }
 
-// record makes a record of an entry, without its attributes.
+// record makes a record of an entry, without its attributes. Its place is in the series,
+// and in the boot: after a power loss journald may give numbers a second time.
 func (r *Receiver) record(e *journal.Entry, eventName string, observed time.Time) pipeline.Record {
 	n := r.names.of(e)
 	return pipeline.Record{
@@ -49,7 +47,7 @@ func (r *Receiver) record(e *journal.Entry, eventName string, observed time.Time
 		EventName:    eventName,
 		Receiver:     r.id,
 		Body:         body(e),
-		Place:        pipeline.Place{Scope: n.scope, Source: n.source, Position: e.Seqnum},
+		Place:        pipeline.Place{Scope: n.bootID, Source: n.source, Position: e.Seqnum},
 	}
 }
 

@@ -1,13 +1,11 @@
 package pstore
 
 import (
-	"context"
-	"fmt"
-
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
+	"maps"
+	"slices"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/hung"
 )
 
 // Type is the receiver's type in the configuration.
@@ -34,47 +32,35 @@ func New(settings pipeline.Settings, config *Config, next pipeline.Consumer) (*R
 	if err != nil {
 		return nil, err
 	}
-	return &Receiver{
+	r := &Receiver{
 		settings: settings, config: config, next: next, id: settings.ID.String(), counters: counters,
 		stop: make(chan struct{}), done: make(chan struct{}),
 		skipped: map[string]string{}, told: map[string]uint64{},
-	}, nil
+	}
+	r.answers = hung.NewWatch(silence, r.tellSilent)
+	return r, nil
 }
 
 // counters are the receiver's own metrics.
-type counters struct {
-	dumps, files, removed, cut metric.Int64Counter
-	receiver                   attribute.KeyValue
-}
+type counters struct{ dumps, files, removed, cut pipeline.ReasonCounter }
 
-func newCounters(settings pipeline.Settings) (counters, error) {
-	c := counters{receiver: attribute.String("receiver", settings.ID.String())}
+func newCounters(settings pipeline.Settings) (c counters, err error) {
 	for _, one := range []struct {
-		counter                 *metric.Int64Counter
+		to                      *pipeline.ReasonCounter
 		name, unit, description string
+		reasons                 []string
 	}{
-		{&c.dumps, "otelnpd.pstore.told_dumps", "{dump}", "Dumps of earlier boots that have been told, by the kernel's reason for them."},
-		{&c.files, "otelnpd.pstore.skipped_files", "{file}", "Files that the kernel has saved of earlier boots and that were left out."},
-		{&c.removed, "otelnpd.pstore.removed_files", "{file}", "Files that were removed from pstore, since what they hold has been told."},
-		{&c.cut, "otelnpd.receiver.cut_lines", "{line}", "Lines that were longer than a receiver takes, and cut."},
+		{
+			&c.dumps, "otelnpd.pstore.told_dumps", "{dump}", "Dumps of earlier boots that have been told, by the kernel's reason for them.",
+			slices.Sorted(maps.Keys(endings)),
+		},
+		{&c.files, "otelnpd.pstore.skipped_files", "{file}", "Files that the kernel has saved of earlier boots and that were left out.", skipReasons},
+		{&c.removed, "otelnpd.pstore.removed_files", "{file}", "Files that were removed from pstore, since what they hold has been told.", nil},
+		{&c.cut, "otelnpd.receiver.cut_lines", "{line}", "Lines that were longer than a receiver takes, and cut.", nil},
 	} {
-		var err error
-		if *one.counter, err = settings.Meter.Int64Counter(one.name, metric.WithUnit(one.unit), metric.WithDescription(one.description)); err != nil {
-			return c, fmt.Errorf("make the counter %s: %w", one.name, err)
+		if *one.to, err = pipeline.NewReasonCounter(settings, one.name, one.unit, one.description, one.reasons...); err != nil {
+			return c, err
 		}
 	}
-	ctx := context.Background()
-	for _, reason := range []string{reasonPanic, reasonOops, "Emergency", "Shutdown", reasonReset, reasonUnknown} {
-		c.add(ctx, c.dumps, 0, attribute.String("reason", reason))
-	}
-	for _, reason := range skipReasons {
-		c.add(ctx, c.files, 0, attribute.String("reason", reason))
-	}
-	c.add(ctx, c.removed, 0)
-	c.add(ctx, c.cut, 0)
 	return c, nil
-}
-
-func (c *counters) add(ctx context.Context, counter metric.Int64Counter, n int, more ...attribute.KeyValue) {
-	counter.Add(ctx, int64(n), metric.WithAttributeSet(attribute.NewSet(append(more, c.receiver)...)))
 }

@@ -73,7 +73,7 @@ var unsetClock = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // list finds the files of a directory, and of the directories in it. One that is
 // not there has none.
 func (l *look) list(directory string, live bool) {
-	root, err := os.OpenRoot(directory)
+	root, err := openDirectory(directory)
 	if err != nil {
 		l.fault(directory, err)
 		return
@@ -84,6 +84,11 @@ func (l *look) list(directory string, live bool) {
 		depth = 0
 	}
 	l.listIn(root, ".", depth, live)
+}
+
+// openDirectory opens a directory, and nothing else: who opens a FIFO waits for ever.
+func openDirectory(path string) (*os.Root, error) {
+	return os.OpenRoot(path + "/") // the kernel opens nothing else with the slash: path_resolution(7)
 }
 
 func (l *look) listIn(root *os.Root, path string, depth int, live bool) {
@@ -176,7 +181,7 @@ func (l *look) read() []file {
 
 // read returns the content, or why there is none.
 func (f *file) read() (content []byte, reason string, err error) {
-	root, err := os.OpenRoot(f.directory)
+	root, err := openDirectory(f.directory)
 	if err != nil {
 		return nil, skipUnreadable, err
 	}

@@ -62,6 +62,41 @@ func TestHostileFiles(t *testing.T) {
 	require.Equal(t, pipeline.ComponentOK, m.statuses.Last().State)
 }
 
+// TestAFIFOInPlaceOfADirectory: opening one would wait for who never comes.
+func TestAFIFOInPlaceOfADirectory(t *testing.T) {
+	m := newMachine(t)
+	archive := m.settings.Host.Path(m.config.Archive)
+	require.NoError(t, os.MkdirAll(filepath.Dir(archive), 0o700))
+	require.NoError(t, unix.Mkfifo(archive, 0o600))
+	require.Empty(t, m.run())
+	require.Equal(t, pipeline.ComponentDegraded, m.statuses.Last().State)
+	require.Contains(t, m.statuses.Last().Reason, "not a directory")
+}
+
+// TestAFileSystemThatHangs: who waits for its answer cannot say so.
+func TestAFileSystemThatHangs(t *testing.T) {
+	m := newMachine(t)
+	m.write("dmesg-erst-1", panicDump, crash)
+	clock, boot := m.settings.Clock, m.settings.Boot
+	synctest.Test(t, func(t *testing.T) {
+		m.t = t
+		m.settings.Clock, m.settings.Boot = clock, boot
+		sink := &pipelinetest.Sink{}
+		receiver := m.receiver(sink)
+		answer := make(chan struct{})
+		receiver.Hang(func() { <-answer })
+		require.NoError(t, receiver.Start(t.Context()))
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		require.Equal(t, "the file system of "+filepath.Join(m.settings.Host.Sys, m.config.Path)+" does not answer", m.statuses.Last().Reason)
+		close(answer)
+		synctest.Wait()
+		require.Equal(t, pipeline.ComponentOK, m.statuses.Last().State)
+		require.Len(t, problems(sink.Records()), 1)
+		shutdown(t, receiver)
+	})
+}
+
 // TestTooMany: the newest are told, and stay told.
 func TestTooMany(t *testing.T) {
 	m := newMachine(t)

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/hung"
 )
 
 // Receiver tells once of what earlier boots have left.
@@ -25,6 +26,8 @@ type Receiver struct {
 	next     pipeline.Consumer
 	id       string
 	counters counters
+	answers  *hung.Watch // over what is asked of file systems
+	asking   func()      // is called before that, in tests; nil: nothing is
 
 	cancel     context.CancelFunc // ends what Consume is given; nil: not started
 	stop, done chan struct{}
@@ -153,11 +156,15 @@ func (r *Receiver) report(f *fault) {
 func (r *Receiver) look(ctx context.Context) (*fault, error) {
 	l := &look{oldest: r.settings.Boot.Start.Add(-r.config.MaxAge), skip: func(path, reason string) { r.skip(ctx, path, reason) }}
 	// A file that is moved meanwhile is copied first: so this order finds each.
-	l.list(r.path(), true)
+	where := r.path()
+	r.ask(where, func() { l.list(r.path(), true) })
 	if archive := r.archive(); archive != "" {
-		l.list(archive, false)
+		r.ask(archive, func() { l.list(archive, false) })
+		where += " or " + archive
 	}
-	dumps := groupParts(partsOf(l.read()))
+	var files []file
+	r.ask(where, func() { files = l.read() })
+	dumps := groupParts(partsOf(files))
 	told, err := r.tellAll(ctx, dumps)
 	if err != nil {
 		return nil, err
@@ -190,7 +197,7 @@ func (r *Receiver) skip(ctx context.Context, path, reason string) {
 		clear(r.skipped)
 	}
 	r.skipped[path] = reason
-	r.counters.add(ctx, r.counters.files, 1, attribute.String("reason", reason))
+	r.counters.files.Add(ctx, reason, 1)
 	if reason == skipCompressed {
 		r.settings.Logger.Warn("an earlier boot left a dump that the kernel could not decompress: boot a kernel that knows its compression", "file", path)
 		return

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 )
 
@@ -39,7 +38,7 @@ func (r *Receiver) remove(ctx context.Context, dumps []*dump) *fault {
 				remedy: "mount pstore writable and run as root, or set remove to false", err: err,
 			}
 		}
-		r.counters.add(ctx, r.counters.removed, 1)
+		r.counters.removed.Add(ctx, "", 1)
 	}
 	return nil
 }
@@ -55,7 +54,7 @@ func (r *Receiver) sync(ctx context.Context) error {
 }
 
 func removeFile(f file) error {
-	root, err := os.OpenRoot(f.directory)
+	root, err := openDirectory(f.directory)
 	if err != nil {
 		return err
 	}

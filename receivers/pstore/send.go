@@ -93,7 +93,7 @@ func (r *Receiver) tell(ctx context.Context, d *dump, lines []line, next uint64)
 			return err
 		}
 		if l.cut && !isKnown {
-			r.counters.add(ctx, r.counters.cut, 1)
+			r.counters.cut.Add(ctx, "", 1)
 		}
 	}
 	if d.kind() != typePmsg {
@@ -104,7 +104,7 @@ func (r *Receiver) tell(ctx context.Context, d *dump, lines []line, next uint64)
 	if err := t.flush(ctx, wholly); err != nil {
 		return err
 	}
-	r.counters.add(ctx, r.counters.dumps, 1, attribute.String("reason", knownReason(d.reason())))
+	r.counters.dumps.Add(ctx, knownReason(d.reason()), 1)
 	return nil
 }
 

@@ -42,7 +42,7 @@ var _ pipeline.Component = (*Receiver)(nil)
 func (r *Receiver) Start(ctx context.Context) error {
 	in, err := openInput(r.options)
 	if err != nil {
-		return fmt.Errorf("open the saved kernel log: %w", err)
+		return fmt.Errorf("open the saved kernel log: %w: name a file that this user may read, or - for standard input", err)
 	}
 	r.cut.Add(ctx, 0, r.receiver)
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))

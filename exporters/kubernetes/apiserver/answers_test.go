@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 )
@@ -34,7 +32,7 @@ var requests = map[string]func(context.Context, *apiserver.Client) error{
 		return err
 	},
 	"PUT": func(ctx context.Context, client *apiserver.Client) error {
-		return client.WriteEvent(ctx, &corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "e"}})
+		return client.WriteEvent(ctx, &apiserver.Event{ObjectMeta: apiserver.ObjectMeta{Namespace: "default", Name: "e"}})
 	},
 }
 

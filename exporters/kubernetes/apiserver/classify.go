@@ -192,6 +192,9 @@ func (o *operation) remedy(kind Kind) string {
 	case Unauthorized:
 		return "renew the token or certificate of the agent's credentials: the server does not know it"
 	case Forbidden:
+		if o.verb == verbList {
+			return "take credentials that may list nodes, those of an administrator for example"
+		}
 		return fmt.Sprintf("bind the ClusterRole system:node-problem-detector to the agent's user, which lets it %s %s, or mend the admission policy that denies it", o.right(), o.resource)
 	case NotFound:
 		if o.resource == "events" {

@@ -33,7 +33,7 @@ type Options struct {
 
 // Request is one request and what became of it.
 type Request struct {
-	// Verb is GET, PATCH or PUT.
+	// Verb is GET, PATCH, PUT or LIST.
 	Verb string
 	// Resource is nodes, nodes/status or events.
 	Resource string

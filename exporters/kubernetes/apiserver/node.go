@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/client-go/rest"
 
@@ -46,7 +45,7 @@ func (c *Client) Node(ctx context.Context, name string) (*Node, error) {
 type nodeAnswer struct {
 	objectAnswer
 	Status struct {
-		Conditions []corev1.NodeCondition `json:"conditions"`
+		Conditions []conditionAnswer `json:"conditions"`
 		NodeInfo   struct {
 			BootID string `json:"bootID"`
 		} `json:"nodeInfo"`
@@ -57,7 +56,7 @@ type nodeAnswer struct {
 type objectAnswer struct {
 	Kind     string `json:"kind"`
 	Metadata struct {
-		UID types.UID `json:"uid"`
+		UID string `json:"uid"`
 	} `json:"metadata"`
 }
 
@@ -72,7 +71,7 @@ func decodeNode(body []byte) (*Node, error) {
 	if answer.Metadata.UID == "" {
 		return nil, errNoUID
 	}
-	node := &Node{UID: string(answer.Metadata.UID), BootID: answer.Status.NodeInfo.BootID}
+	node := &Node{UID: answer.Metadata.UID, BootID: answer.Status.NodeInfo.BootID}
 	for i := range answer.Status.Conditions {
 		node.Conditions = append(node.Conditions, nodeCondition(&answer.Status.Conditions[i]))
 	}
@@ -81,14 +80,24 @@ func decodeNode(body []byte) (*Node, error) {
 
 var errNoUID = errors.New("there is no metadata.uid")
 
-func nodeCondition(of *corev1.NodeCondition) condition.NodeCondition {
+// conditionAnswer is a condition of a Node. Its times are null where they are not known.
+type conditionAnswer struct {
+	Type               string                   `json:"type"`
+	Status             pipeline.ConditionStatus `json:"status"`
+	LastHeartbeatTime  time.Time                `json:"lastHeartbeatTime"`
+	LastTransitionTime time.Time                `json:"lastTransitionTime"`
+	Reason             string                   `json:"reason"`
+	Message            string                   `json:"message"`
+}
+
+func nodeCondition(of *conditionAnswer) condition.NodeCondition {
 	return condition.NodeCondition{
-		Type:               string(of.Type),
-		Status:             pipeline.ConditionStatus(of.Status),
+		Type:               of.Type,
+		Status:             of.Status,
 		Reason:             of.Reason,
 		Message:            of.Message,
-		LastTransitionTime: of.LastTransitionTime.Time,
-		LastHeartbeatTime:  of.LastHeartbeatTime.Time,
+		LastTransitionTime: of.LastTransitionTime,
+		LastHeartbeatTime:  of.LastHeartbeatTime,
 	}
 }
 
@@ -101,5 +110,5 @@ func decodeUID(body []byte) (string, error) {
 	if answer.Metadata.UID == "" {
 		return "", errNoUID
 	}
-	return string(answer.Metadata.UID), nil
+	return answer.Metadata.UID, nil
 }

@@ -42,7 +42,8 @@ func (c *Client) send(ctx context.Context, op *operation, decode func([]byte) er
 	// What client-go would log of the request is in the error.
 	quiet := klog.NewContext(withExchange(ctx, of), logr.Discard())
 	// The timeout goes to the server too, which then gives up as early.
-	body, err := op.build(used.rest).Timeout(c.config.Timeout).MaxRetries(0).BackOffWithContext(nil).DoRaw(quiet)
+	body, err := op.build(used.rest).WarningHandlerWithContext(rest.NoWarnings{}).
+		Timeout(c.config.Timeout).MaxRetries(0).BackOffWithContext(nil).DoRaw(quiet)
 	seen := of.get()
 	failure := classify(ctx, op, seen, body, err)
 	c.observe(op, seen, failure)

@@ -2,6 +2,7 @@ package apiserver_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -48,7 +48,7 @@ func TestNodeRequest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &apiserver.Node{UID: "u-1", BootID: "b-1", Conditions: []condition.NodeCondition{
 		{Type: "Ready", Status: "True", Reason: "KubeletReady", Message: "fine",
-			LastTransitionTime: noon.Add(-time.Hour).Local(), LastHeartbeatTime: noon.Local()},
+			LastTransitionTime: noon.Add(-time.Hour), LastHeartbeatTime: noon},
 		{Type: "Bare"},
 	}}, node)
 	// The timeout lets the server give up when the client does.
@@ -96,26 +96,29 @@ func TestPatchTakesAWholeNode(t *testing.T) {
 
 func TestEventRequest(t *testing.T) {
 	client, request := recorded(t, `{}`)
-	event := &corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{Name: "node-1.18af", Namespace: "default", ResourceVersion: "5"},
-		InvolvedObject: corev1.ObjectReference{Kind: "Node", Name: "node-1", UID: "u-1"},
+	event := &apiserver.Event{
+		ObjectMeta:     apiserver.ObjectMeta{Name: "node-1.18af", Namespace: "default"},
+		InvolvedObject: apiserver.ObjectReference{Kind: "Node", Name: "node-1", UID: "u-1"},
 		Reason:         "OOMKilling", Message: "killed", Type: "Warning", Count: 2,
-		Source:         corev1.EventSource{Component: "kernel-monitor", Host: "node-1"},
-		FirstTimestamp: metav1.NewTime(noon), LastTimestamp: metav1.NewTime(noon.Add(time.Minute)),
+		Source:         apiserver.EventSource{Component: "kernel-monitor", Host: "node-1"},
+		FirstTimestamp: noon, LastTimestamp: noon.Add(time.Minute),
 	}
 	require.NoError(t, client.WriteEvent(t.Context(), event))
-	require.Equal(t, "5", event.ResourceVersion)
+	_, body, _ := strings.Cut(request(), "\n\n")
+	decoder := json.NewDecoder(strings.NewReader(body))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&corev1.Event{}), "Kubernetes' own type knows all of it")
 	require.Equal(t, `PUT /api/v1/namespaces/default/events/node-1.18af?fieldManager=otelnpd&timeout=15s HTTP/1.1
 Host: SERVER
 Accept: application/json
-Content-Length: 419
+Content-Length: 401
 Content-Type: application/json
 User-Agent: otelnpd/1.2.3
 
 {"kind":"Event","apiVersion":"v1","metadata":{"name":"node-1.18af","namespace":"default"},`+
 		`"involvedObject":{"kind":"Node","name":"node-1","uid":"u-1"},"reason":"OOMKilling","message":"killed",`+
 		`"source":{"component":"kernel-monitor","host":"node-1"},"firstTimestamp":"2026-03-01T12:00:00Z","lastTimestamp":"2026-03-01T12:01:00Z",`+
-		`"count":2,"type":"Warning","eventTime":null,"reportingComponent":"","reportingInstance":""}`+"\n", request())
+		`"count":2,"type":"Warning","reportingComponent":"","reportingInstance":""}`, request())
 }
 
 func TestNothingToPatchIsNotSent(t *testing.T) {
@@ -136,7 +139,7 @@ func TestRefusesByItself(t *testing.T) {
 	}
 	write := func(namespace, name string) func(context.Context, *apiserver.Client) error {
 		return func(ctx context.Context, client *apiserver.Client) error {
-			return client.WriteEvent(ctx, &corev1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
+			return client.WriteEvent(ctx, &apiserver.Event{ObjectMeta: apiserver.ObjectMeta{Namespace: namespace, Name: name}})
 		}
 	}
 	tests := map[string]struct {

@@ -6,9 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
@@ -52,7 +50,7 @@ func newSession(config *rest.Config, files *fileWatch) (*session, error) {
 		// A redirect would take the token to wherever it points.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	restClient, err := rest.RESTClientForConfigAndClient(config, client)
+	restClient, err := newREST(config, client)
 	if err != nil {
 		closeAll()
 		return nil, err
@@ -99,21 +97,20 @@ func newTransport(config *rest.Config) (http.RoundTripper, func(), error) {
 	return authenticated, closeAll, nil
 }
 
-// apply sets what does not depend on the credentials.
-func (c *Client) apply(config *rest.Config) error {
-	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
-		return fmt.Errorf("registering the types of core/v1: %w", err)
+// contentType is that of all bodies but patches. Bodies are made and read here: no
+// codec of Kubernetes' own is needed.
+const contentType = "application/json"
+
+// newREST makes what builds requests to core/v1. It does not limit their rate: the
+// client itself waits, across sessions.
+func newREST(config *rest.Config, client *http.Client) (*rest.RESTClient, error) {
+	config.APIPath, config.GroupVersion = "/api", &schema.GroupVersion{Version: "v1"}
+	base, path, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		return nil, err
 	}
-	config.APIPath = "/api"
-	config.GroupVersion = &corev1.SchemeGroupVersion
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	config.ContentType = runtime.ContentTypeJSON
-	config.AcceptContentTypes = runtime.ContentTypeJSON
-	config.UserAgent = c.options.UserAgent
-	config.QPS = -1 // the client itself waits, across sessions
-	config.WarningHandlerWithContext = rest.NoWarnings{}
-	return nil
+	content := rest.ClientContentConfig{AcceptContentTypes: contentType, ContentType: contentType, GroupVersion: *config.GroupVersion}
+	return rest.NewRESTClient(base, path, content, nil, client)
 }
 
 // open makes a session of the credentials as they are now.
@@ -123,9 +120,7 @@ func (c *Client) open() (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.apply(config); err != nil {
-		return nil, noCredentials(err, "report this as a bug")
-	}
+	config.UserAgent = c.options.UserAgent
 	files.add(config.CAFile, config.CertFile, config.KeyFile)
 	opened, err := newSession(config, files)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	corev1 "k8s.io/api/core/v1"
 
+	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
@@ -18,7 +18,7 @@ func benchRecorder(b *testing.B) *Recorder {
 	b.Helper()
 	r, err := New(DefaultConfig(), Options{
 		Logger: slog.New(slog.DiscardHandler), Meter: sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())).Meter(""), Node: "node-1",
-		Write: func(context.Context, *corev1.Event) error { return nil }, Status: func(error) {},
+		Write: func(context.Context, *apiserver.Event) error { return nil }, Status: func(error) {},
 	})
 	require.NoError(b, err)
 	return r

@@ -4,14 +4,13 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
 // delivery is one try to write an Event, and what it tells.
 type delivery struct {
-	event *corev1.Event
+	event *apiserver.Event
 	// One of them is set.
 	series  *series
 	summary *summary
@@ -24,8 +23,8 @@ type summary struct {
 	trial
 
 	flood  flood
-	event  *corev1.Event // made at the first try
-	tried  bool          // to write it
+	event  *apiserver.Event // made at the first try
+	tried  bool             // to write it
 	logged bool
 }
 

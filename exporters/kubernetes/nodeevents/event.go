@@ -5,10 +5,7 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-
+	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
@@ -27,13 +24,13 @@ type writer struct {
 
 func newWriter(namespace, node string) writer {
 	if namespace == "" {
-		namespace = metav1.NamespaceDefault
+		namespace = apiserver.DefaultNamespace
 	}
 	return writer{namespace: namespace, node: node, prefix: namePrefix(node)}
 }
 
 // series makes the Event of a series, as it now stands.
-func (w *writer) series(s *series, nodeUID string) *corev1.Event {
+func (w *writer) series(s *series, nodeUID string) *apiserver.Event {
 	event := w.event(s.UID, nodeUID, s.First, s.Last)
 	event.Type, event.Reason, event.Message = s.Type, s.Reason, s.Text
 	event.Source.Component, event.ReportingController = s.Source, s.Source
@@ -42,9 +39,9 @@ func (w *writer) series(s *series, nodeUID string) *corev1.Event {
 }
 
 // summary makes the Event of a flood.
-func (w *writer) summary(f *flood, nodeUID string) *corev1.Event {
+func (w *writer) summary(f *flood, nodeUID string) *apiserver.Event {
 	event := w.event(f.uid(w.node), nodeUID, f.From, f.To)
-	event.Type, event.Reason, event.Message = corev1.EventTypeNormal, reasonSuppressed, message(f.String())
+	event.Type, event.Reason, event.Message = apiserver.EventNormal, reasonSuppressed, message(f.String())
 	event.Source.Component, event.ReportingController = defaultSource, defaultSource
 	event.Count = 1
 	return event
@@ -52,23 +49,22 @@ func (w *writer) summary(f *flood, nodeUID string) *corev1.Event {
 
 // event makes what all Events have. There is no eventTime: with one, the API
 // server judges by the rules of events.k8s.io, which know no count.
-func (w *writer) event(uid pipeline.UID, nodeUID string, first, last time.Time) *corev1.Event {
-	return &corev1.Event{
-		TypeMeta:          metav1.TypeMeta{APIVersion: "v1", Kind: "Event"},
-		ObjectMeta:        metav1.ObjectMeta{Namespace: w.namespace, Name: w.prefix + uid.String()},
+func (w *writer) event(uid pipeline.UID, nodeUID string, first, last time.Time) *apiserver.Event {
+	return &apiserver.Event{
+		ObjectMeta:        apiserver.ObjectMeta{Namespace: w.namespace, Name: w.prefix + uid.String()},
 		InvolvedObject:    w.involved(nodeUID),
-		Source:            corev1.EventSource{Host: w.node},
+		Source:            apiserver.EventSource{Host: w.node},
 		ReportingInstance: w.node,
-		FirstTimestamp:    metav1.Time{Time: first.UTC().Truncate(time.Second)},
-		LastTimestamp:     metav1.Time{Time: last.UTC().Truncate(time.Second)},
+		FirstTimestamp:    first.UTC().Truncate(time.Second),
+		LastTimestamp:     last.UTC().Truncate(time.Second),
 	}
 }
 
 // involved refers to the Node. It has a namespace only where the API server asks
 // for the Event's own.
-func (w *writer) involved(nodeUID string) corev1.ObjectReference {
-	ref := corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: w.node, UID: types.UID(nodeUID)}
-	if w.namespace != metav1.NamespaceDefault {
+func (w *writer) involved(nodeUID string) apiserver.ObjectReference {
+	ref := apiserver.ObjectReference{APIVersion: "v1", Kind: "Node", Name: w.node, UID: nodeUID}
+	if w.namespace != apiserver.DefaultNamespace {
 		ref.Namespace = w.namespace
 	}
 	return ref

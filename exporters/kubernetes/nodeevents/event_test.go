@@ -93,14 +93,12 @@ func TestEvent(t *testing.T) {
 	text, err := json.Marshal(w.series(s, "node-uid"))
 	require.NoError(t, err)
 	require.JSONEq(t, `{
-		"apiVersion": "v1", "kind": "Event",
 		"metadata": {"namespace": "default", "name": "node-1.`+uid(1).String()+`"},
 		"involvedObject": {"apiVersion": "v1", "kind": "Node", "name": "Node_1", "uid": "node-uid"},
 		"type": "Warning", "reason": "IOError", "message": "sda failed", "count": 3,
 		"source": {"component": "kernel-monitor", "host": "Node_1"},
 		"reportingComponent": "kernel-monitor", "reportingInstance": "Node_1",
-		"firstTimestamp": "2026-01-02T03:04:05Z", "lastTimestamp": "2026-01-02T03:05:35Z",
-		"eventTime": null
+		"firstTimestamp": "2026-01-02T03:04:05Z", "lastTimestamp": "2026-01-02T03:05:35Z"
 	}`, string(text))
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/metric/noop"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -353,7 +352,7 @@ func newRecorder(t *testing.T) *Recorder {
 	t.Helper()
 	r, err := New(DefaultConfig(), Options{
 		Logger: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider().Meter(""), Node: "node-1", Boot: pipeline.Boot{ID: bootID},
-		Write: func(context.Context, *corev1.Event) error { return nil }, Status: func(error) {},
+		Write: func(context.Context, *apiserver.Event) error { return nil }, Status: func(error) {},
 	})
 	require.NoError(t, err)
 	return r

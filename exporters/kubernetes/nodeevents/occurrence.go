@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/log"
-	corev1 "k8s.io/api/core/v1"
 
+	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
@@ -121,7 +121,7 @@ func transitionReason(t *pipeline.Transition) string {
 
 func eventType(severity log.Severity) string {
 	if severity >= log.SeverityWarn {
-		return corev1.EventTypeWarning
+		return apiserver.EventWarning
 	}
-	return corev1.EventTypeNormal
+	return apiserver.EventNormal
 }

@@ -7,8 +7,8 @@ import (
 	"sync"
 
 	"go.opentelemetry.io/otel/metric"
-	corev1 "k8s.io/api/core/v1"
 
+	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
@@ -34,7 +34,7 @@ type Options struct {
 	Keeping pipeline.Keeping
 	// Write makes the Event or writes over the one of that name. Its errors are
 	// those of package apiserver; any other is taken as one that passes.
-	Write func(context.Context, *corev1.Event) error
+	Write func(context.Context, *apiserver.Event) error
 	// Status is told after each write how the sender does: nil, or the error. It
 	// is called by the goroutine that runs Run or Drain.
 	Status func(error)

@@ -16,7 +16,6 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -33,16 +32,16 @@ func (c bubbleClock) Now() pipeline.Instant {
 // server keeps Events as the API server does: by name.
 type server struct {
 	mu     sync.Mutex
-	answer func(*corev1.Event) error // nil: all is accepted
+	answer func(*apiserver.Event) error // nil: all is accepted
 	delay  time.Duration
-	events map[string]*corev1.Event
+	events map[string]*apiserver.Event
 	tries  []string // MESSAGE xCOUNT @SECONDS
 	began  time.Time
 
 	statuses []error // what the recorder says of it
 }
 
-func (s *server) write(ctx context.Context, event *corev1.Event) error {
+func (s *server) write(ctx context.Context, event *apiserver.Event) error {
 	select {
 	case <-time.After(s.delay):
 	case <-ctx.Done():
@@ -56,7 +55,7 @@ func (s *server) write(ctx context.Context, event *corev1.Event) error {
 			return err
 		}
 	}
-	s.events[event.Name] = event.DeepCopy()
+	s.events[event.Name] = new(*event)
 	return nil
 }
 
@@ -82,7 +81,9 @@ func (s *server) last() error {
 func (s *server) answers(kind apiserver.Kind) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answer = func(*corev1.Event) error { return &apiserver.Error{Kind: kind, Err: errors.New("the server says no")} }
+	s.answer = func(*apiserver.Event) error {
+		return &apiserver.Error{Kind: kind, Err: errors.New("the server says no")}
+	}
 	if kind == 0 {
 		s.answer = nil
 	}
@@ -126,7 +127,7 @@ type stand struct {
 func inBubble(t *testing.T, config Config, f func(s *stand)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &stand{t: t, config: config, server: &server{events: map[string]*corev1.Event{}, began: time.Now()}}
+		s := &stand{t: t, config: config, server: &server{events: map[string]*apiserver.Event{}, began: time.Now()}}
 		s.options = Options{
 			Clock: bubbleClock{time.Now()}, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
 			ID: pipeline.ID{Type: "kubernetes"}, Node: "node-1", Boot: pipeline.Boot{ID: bootID}, Write: s.write, Status: s.status,
@@ -328,7 +329,7 @@ func TestRefused(t *testing.T) {
 	inBubble(t, DefaultConfig(), func(s *stand) {
 		t := s.t
 		s.SetNode("node-uid")
-		s.answer = func(event *corev1.Event) error {
+		s.answer = func(event *apiserver.Event) error {
 			if event.Message == "sda" {
 				return &apiserver.Error{Kind: apiserver.Refused, Code: 422, Err: errors.New("sda is not welcome")}
 			}
@@ -460,7 +461,7 @@ func TestIgnoresWhatIsNoOccurrence(t *testing.T) {
 
 // Record is called by several pipelines while the sender sends.
 func TestConcurrentRecords(t *testing.T) {
-	events := &server{events: map[string]*corev1.Event{}, answer: nil}
+	events := &server{events: map[string]*apiserver.Event{}, answer: nil}
 	r, err := New(DefaultConfig(), Options{
 		Logger: slog.New(slog.DiscardHandler), Meter: noop.NewMeterProvider().Meter(""), Node: "node-1",
 		Write: events.write, Status: func(error) {},

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/otelnpd/otelnpd/exporters/kubernetes/apiserver"
 	"github.com/otelnpd/otelnpd/pipeline"
 )
 
@@ -170,7 +169,7 @@ func (s *keptSeries) check() error {
 	case s.Reason != word(s.Reason, maxReasonBytes), s.Source != word(s.Source, maxSourceBytes),
 		s.Message != message(s.Message), s.Text != message(s.Text), s.changing() && s.Message != "":
 		return errors.New("its texts are none that are written")
-	case s.Type != corev1.EventTypeNormal && s.Type != corev1.EventTypeWarning:
+	case s.Type != apiserver.EventNormal && s.Type != apiserver.EventWarning:
 		return fmt.Errorf("its type is %q", s.Type)
 	case s.UID.IsZero():
 		return errors.New("it has no uid")

@@ -35,9 +35,9 @@ func cpu() float64 {
 	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
 }
 
-// BenchmarkLines reads a file by the follower and, in turn, by a plain loop over
+// BenchmarkFileLines reads a file by the follower and, in turn, by a plain loop over
 // bufio.Scanner.
-func BenchmarkLines(b *testing.B) {
+func BenchmarkFileLines(b *testing.B) {
 	path := writeBench(b)
 	var own, plain float64
 	buffer := &file.Buffer{}

@@ -1,7 +1,7 @@
 package file
 
 import (
-	"compress/gzip"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -127,22 +127,36 @@ func (c *content) readAt(to []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// is tells whether it holds what was read up to a position.
+// is tells whether it holds what was read up to a position. How it begins is looked at
+// first: what is packed need not be unpacked up to there, if that is another.
 func (c *content) is(p *Position) bool {
-	if c.gzip == nil && c.info.size < p.Offset {
+	if c.gzip == nil && c.info.size < p.Offset || !c.begins(p) {
 		return false
 	}
+	var buffer [tailSize]byte
+	tail := buffer[:p.Tail.Length]
+	n, err := c.readAt(tail, p.Offset-int64(len(tail)))
+	return err == nil && p.Tail.matches(tail[:n])
+}
+
+// begins tells whether it begins as the file of a position. What is shorter than the
+// bytes that are known of that, and was written no later than it was read, may be a
+// copy that was made before the last of them were written.
+func (c *content) begins(p *Position) bool {
 	var buffer [headSize]byte
-	for _, part := range []struct {
-		print  Print
-		offset int64
-	}{{p.Head, 0}, {p.Tail, p.Offset - int64(p.Tail.Length)}} {
-		text := buffer[:part.print.Length]
-		if n, err := c.readAt(text, part.offset); err != nil || !part.print.matches(text[:n]) {
-			return false
-		}
+	n, err := c.readAt(buffer[:], 0)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false
 	}
-	return true
+	head := buffer[:n]
+	switch {
+	case n >= p.Head.Length:
+		return p.Head.matches(head[:p.Head.Length])
+	case n == 0 || p.Key == "" || c.info.changed > p.Changed:
+		return false
+	default:
+		return bytes.IndexByte(head, '\n') < 0 || keyOf(head) == p.Key
+	}
 }
 
 // end is the position at the end of a file that is not empty.
@@ -157,62 +171,4 @@ func (c *content) end() (p Position, ok bool) {
 	m, errTail := c.readAt(tail[:min(p.Offset, tailSize)], p.Offset-min(p.Offset, tailSize))
 	p.Head, p.Tail = printOf(head[:n]), printOf(tail[:m])
 	return p, errHead == nil && errTail == nil
-}
-
-// backSize is how far reads of an unpacked content may go back without unpacking
-// anew: a line that is not whole, and the bytes before it.
-const backSize = MaxLine + 4<<10
-
-// unpacked reads what gzip has compressed, forward.
-type unpacked struct {
-	file   *os.File
-	from   *gzip.Reader
-	back   []byte // what was read last
-	offset int64  // behind that
-}
-
-// ReadAt implements io.ReaderAt.
-func (u *unpacked) ReadAt(to []byte, offset int64) (n int, err error) {
-	if u.from == nil || offset < u.offset-int64(len(u.back)) {
-		u.from, err = gzip.NewReader(io.NewSectionReader(u.file, 0, 1<<62))
-		if err != nil {
-			return 0, fmt.Errorf("unpack %s: %w", u.file.Name(), err)
-		}
-		u.back, u.offset = u.back[:0], 0
-	}
-	if offset < u.offset {
-		n = copy(to, u.back[int64(len(u.back))-(u.offset-offset):])
-	}
-	for u.offset < offset {
-		var skipped [4 << 10]byte
-		read, err := u.read(skipped[:min(int64(len(skipped)), offset-u.offset)])
-		if err != nil && read == 0 {
-			return 0, err
-		}
-	}
-	for n < len(to) {
-		read, err := u.read(to[n:])
-		n += read
-		if err != nil {
-			return n, err
-		}
-	}
-	return n, nil
-}
-
-func (u *unpacked) read(to []byte) (int, error) {
-	n, err := u.from.Read(to)
-	u.offset += int64(n)
-	if n >= backSize {
-		u.back = append(u.back[:0], to[n-backSize:n]...)
-	} else {
-		u.back = append(u.back, to[:n]...)
-		if len(u.back) > 2*backSize {
-			u.back = append(u.back[:0], last(u.back, backSize)...)
-		}
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("unpack %s: %w", u.file.Name(), err)
-	}
-	return n, err
 }

@@ -18,8 +18,8 @@ type Fault struct {
 	Err error
 }
 
-// Error returns the reason and the error behind it.
-func (f *Fault) Error() string { return f.Reason + ": " + f.Err.Error() }
+// Error returns the reason.
+func (f *Fault) Error() string { return f.Reason }
 
 // Unwrap returns the error behind it.
 func (f *Fault) Unwrap() error { return f.Err }
@@ -37,8 +37,16 @@ func newFault(path string, err error) *Fault {
 		f.Reason = fmt.Sprintf("%s is no regular file", path)
 		f.Remedy = "write the path of a text file"
 	default:
-		f.Reason = fmt.Sprintf("%s cannot be read", path)
-		f.Remedy = "look at the error; it is tried again every second"
+		f.Reason = fmt.Sprintf("%s cannot be read: %v", path, cause(err))
+		f.Remedy = "mend that: see its disk or server, its directories and symlinks; it is tried again every second"
 	}
 	return f
+}
+
+// cause is what the system says, without the path that the reason has.
+func cause(err error) error {
+	if of := (*fs.PathError)(nil); errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }

@@ -9,7 +9,8 @@ import (
 // Position says how far a file has been read, and how to know it again. Its form as
 // JSON is kept over restarts.
 type Position struct {
-	// Path is where the file was seen last, symlinks resolved, below the host's root.
+	// Path is where the file was seen last, symlinks resolved, below the host's root: its
+	// [Name].
 	Path string `json:"path"`
 	// Device and Inode are those of stat(2), Born is when it was made, in ns; 0: the
 	// file system does not say.
@@ -38,6 +39,7 @@ type Position struct {
 // The bounds of what is read back.
 const (
 	maxPath = 8 << 10
+	maxKey  = 64
 	// MaxFiles is how many files of one path are read at once.
 	MaxFiles = 64
 )
@@ -57,7 +59,7 @@ func (p *Position) Check() error {
 	if p.Tail.Length < 0 || p.Tail.Length > tailSize || int64(p.Tail.Length) > p.Offset {
 		errs = append(errs, fmt.Errorf("the fingerprint before the offset %d is of %d bytes", p.Offset, p.Tail.Length))
 	}
-	if len(p.Key) > 64 {
+	if len(p.Key) > maxKey {
 		errs = append(errs, fmt.Errorf("the key has %d bytes", len(p.Key)))
 	}
 	return errors.Join(errs...)

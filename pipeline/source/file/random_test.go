@@ -1,7 +1,10 @@
 package file_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -88,9 +91,36 @@ func (w *world) renameLog() {
 	w.reopen()
 }
 
+// truncateLog copies the log piece by piece; anything may happen in between.
 func (w *world) truncateLog() {
 	w.shift()
-	w.copyTruncate("log", "log.1")
+	text, err := os.ReadFile(w.path)
+	require.NoError(w.t, err)
+	out, err := os.Create(w.in("log.1"))
+	require.NoError(w.t, err)
+	w.meanwhile()
+	half := w.random.IntN(len(text) + 1)
+	for _, part := range [][]byte{text[:half], text[half:]} {
+		_, err = out.Write(part)
+		require.NoError(w.t, err)
+		w.meanwhile()
+	}
+	require.NoError(w.t, out.Close())
+	require.NoError(w.t, os.Truncate(w.path, 0))
+	time.Sleep(5 * time.Millisecond)
+}
+
+// meanwhile is what may happen while somebody rotates.
+func (w *world) meanwhile() {
+	switch w.random.IntN(6) {
+	case 0:
+		w.take()
+	case 1:
+		w.commit()
+	case 2:
+		w.kill()
+		w.take()
+	}
 }
 
 func (w *world) compressOne() {
@@ -98,9 +128,22 @@ func (w *world) compressOne() {
 	require.NoError(w.t, err)
 	for _, path := range found {
 		if w.random.IntN(2) == 0 && !strings.HasSuffix(path, ".gz") {
+			w.beginToCompress(filepath.Base(path))
+			w.meanwhile()
 			w.compress(filepath.Base(path))
 		}
 	}
+}
+
+// beginToCompress leaves a part of what gzip makes beside a file.
+func (w *world) beginToCompress(name string) {
+	text, err := os.ReadFile(w.in(name))
+	require.NoError(w.t, err)
+	var packed bytes.Buffer
+	out := gzip.NewWriter(&packed)
+	_, err = out.Write(text)
+	require.NoError(w.t, errors.Join(err, out.Close()))
+	require.NoError(w.t, os.WriteFile(w.in(name+".gz"), packed.Bytes()[:w.random.IntN(packed.Len()+1)], 0o600))
 }
 
 // take reads all or a part of what there is.

@@ -57,12 +57,12 @@ func (f *Follower) follow(now time.Duration, at info, first bool) error {
 	}
 	f.retire(now)
 	s := f.open(next, f.leads.path, now)
+	f.makeCurrent(s)
 	if p, known := f.forget(next); known {
-		s.goOn(&Resumed{Position: p, From: p.Offset})
+		f.resume(now, s, &Resumed{Position: p, From: p.Offset})
 	} else if first && f.options.AtEnd {
 		s.toEnd(f.options.MaxLine)
 	}
-	f.makeCurrent(s)
 	return nil
 }
 
@@ -149,24 +149,31 @@ func (f *Follower) between(now time.Duration, next *content) {
 // read yet. The streams stand at a place among the others.
 func (f *Follower) openAfter(now time.Duration, after *Position, next *content, at int) {
 	var opened []*stream
-	for _, c := range f.rotated(after.Path, f.leads.path) {
-		if len(f.streams)+len(opened) >= MaxFiles-1 || c.isSame(next) || !f.isAfter(c, after) {
+	for _, c := range f.rotated(PathOf(after.Path), f.leads.path) {
+		if len(f.streams)+len(opened) >= MaxFiles-1 || c.isSame(next) || next != nil && c.content.isPartOf(next) || !f.isAfter(c, after) {
 			c.content.close()
 			continue
 		}
 		s := f.open(c.content, c.path, now)
-		s.old = true
+		s.old, s.unproven = true, c.content.gzip == nil && c.content.info.size == 0
 		opened = append(opened, s)
 	}
 	f.streams = slices.Insert(f.streams, min(at, len(f.streams)), opened...)
 }
 
-// truncated goes on with a file that is no longer what it was: with the rest of it in
-// the copy that was made before, if there is one, then from its beginning.
-func (f *Follower) truncated(now time.Duration, s *stream) {
+// resume goes on with a file that has been read up to somewhere, or with what became
+// of it since it was found.
+func (f *Follower) resume(now time.Duration, s *stream, r *Resumed) {
+	if !s.goOn(r) {
+		f.truncated(now, s, r.Position)
+	}
+}
+
+// truncated goes on with a file that is no longer what it was, up to a position: with
+// the rest of it in the copy that was made before, if there is one, then from its
+// beginning.
+func (f *Follower) truncated(now time.Duration, s *stream, position Position) {
 	f.counts.Truncated++
-	position := s.position(s.tail)
-	position.Changed = s.seenChanged
 	at := slices.Index(f.streams, s)
 	if c := f.copyOf(&position, s.content); c == nil {
 		f.ended = append(f.ended, s.id)
@@ -174,13 +181,26 @@ func (f *Follower) truncated(now time.Duration, s *stream) {
 	} else {
 		rest := f.open(c.content, c.path, now)
 		rest.old, rest.id = true, s.id
-		rest.goOn(&Resumed{Position: position, From: position.Offset})
+		rest.goOn(&Resumed{Position: position, From: position.Offset}) // copies are not truncated
 		f.streams = slices.Insert(f.streams, at, rest)
 		after := rest.position(nil)
 		f.openAfter(now, &after, s.content, at+1)
 	}
 	f.streamID++
-	*s = stream{id: f.streamID, content: s.content, path: s.path, grown: now, changed: s.content.info.changed, old: s.old, caughtUp: s.caughtUp, seenSize: -1}
+	*s = stream{
+		id: f.streamID, content: s.content, path: s.path, grown: now, changed: s.content.info.changed, old: s.old, caughtUp: s.caughtUp, seenSize: -1,
+		unproven: s.old && s.content.gzip == nil, // the next copy may have been written over it
+	}
+}
+
+// prove drops a stream that was empty when it was opened, if what it holds now is a
+// copy of what is read elsewhere.
+func (f *Follower) prove(s *stream) {
+	s.unproven = false
+	if f.isKnown(s.content, nil) {
+		f.drop(s)
+		f.ended = append(f.ended, s.id)
+	}
 }
 
 // overtaken looks for what a file held that was empty when it was seen last and has
@@ -191,8 +211,9 @@ func (f *Follower) overtaken(now time.Duration, s *stream) {
 	f.openAfter(now, &after, s.content, slices.Index(f.streams, s))
 }
 
-// goOn sets a stream to where its file, or a copy of it, has been read to.
-func (s *stream) goOn(r *Resumed) {
+// goOn sets a stream to where its file, or a copy of it, has been read to. It tells
+// whether the file still is what it was: it may just have been truncated.
+func (s *stream) goOn(r *Resumed) (ok bool) {
 	s.key, s.generation = r.Key, r.Generation
 	s.offset, s.skipping, s.changed = r.From, r.Skipping && r.From == r.Offset, r.Changed
 	var buffer [headSize]byte
@@ -204,6 +225,7 @@ func (s *stream) goOn(r *Resumed) {
 	if n, err := s.content.readAt(tail, s.offset-int64(len(tail))); err == nil {
 		s.tail = append(s.tail[:0], tail[:n]...)
 	}
+	return s.content.stat() == nil && s.content.is(&r.Position)
 }
 
 // toEnd sets a stream behind the lines that are there.

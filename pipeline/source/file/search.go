@@ -2,119 +2,15 @@ package file
 
 import (
 	"cmp"
-	"maps"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
-
-// candidate is an open file that may be what somebody looks for.
-type candidate struct {
-	path    string // resolved
-	content *content
-}
-
-func (c *candidate) isSame(other *content) bool {
-	return other != nil && c.content.info.device == other.info.device && c.content.info.inode == other.info.inode
-}
-
-// maxCandidates bounds how many files are looked into.
-const maxCandidates = 256
-
-// rotated opens the files that those at some paths may have been renamed, copied or
-// compressed to: PATH.1, PATH.2.gz, PATH-20260131. The oldest come first.
-func (f *Follower) rotated(paths ...string) []candidate {
-	var found []candidate
-	for _, name := range f.rotatedNames(paths) {
-		if c, err := openContent(filepath.Join(f.options.Root, name), true); err == nil {
-			found = append(found, candidate{path: name, content: c})
-		}
-	}
-	slices.SortStableFunc(found, func(x, y candidate) int {
-		return cmp.Or(cmp.Compare(x.content.info.changed, y.content.info.changed), cmp.Compare(x.content.info.born, y.content.info.born))
-	})
-	return found
-}
-
-// rotatedNames are the paths of such files, of too many those that were written last.
-func (f *Follower) rotatedNames(paths []string) []string {
-	written := map[string]time.Time{}
-	for _, path := range paths {
-		dir, base := filepath.Split(path)
-		entries, err := os.ReadDir(filepath.Join(f.options.Root, dir))
-		if err != nil {
-			continue
-		}
-		for _, entry := range entries {
-			if !isRotated(entry.Name(), base) || !entry.Type().IsRegular() {
-				continue
-			}
-			if info, err := entry.Info(); err == nil { // else it is gone
-				written[filepath.Join(dir, entry.Name())] = info.ModTime()
-			}
-		}
-	}
-	names := slices.SortedFunc(maps.Keys(written), func(x, y string) int { return written[y].Compare(written[x]) })
-	return names[:min(len(names), maxCandidates)]
-}
-
-func isRotated(name, base string) bool {
-	rest, ok := strings.CutPrefix(name, base)
-	return ok && len(rest) > 1 && (rest[0] == '.' || rest[0] == '-') &&
-		!slices.Contains([]string{".tmp", ".swp", ".lock"}, filepath.Ext(name)) && !strings.HasSuffix(name, "~")
-}
-
-func closeAll(list []candidate) {
-	for _, c := range list {
-		c.content.close()
-	}
-}
-
-// isAfter tells whether a file was at the path after another one, and has not been
-// read yet.
-func (f *Follower) isAfter(c candidate, after *Position) bool {
-	i := &c.content.info
-	switch {
-	case f.reopened(c.content) != nil:
-		return false
-	case c.content.gzip == nil && after.at(*i): // it was emptied since, or it is the same
-		return after.Offset > 0 && !c.content.is(after) && !f.isKnown(c.content, after)
-	case c.content.gzip == nil && i.born != 0 && after.Born != 0: // what compresses makes a new file of an old one
-		if i.born <= after.Born || i.changed < after.Changed {
-			return false
-		}
-	case i.changed < after.Changed: // at the same time is after, as far as clocks tick
-		return false
-	}
-	return !f.isKnown(c.content, after)
-}
-
-// isKnown tells whether a file holds what is being read, or has been.
-func (f *Follower) isKnown(c *content, after *Position) bool {
-	if after.Offset > 0 && c.is(after) {
-		return true
-	}
-	for _, p := range f.done {
-		// Where births are not known, another file may have the inode by now.
-		same := c.gzip == nil && p.at(c.info) && (p.Born != 0 || c.info.size == 0)
-		if same || p.Offset > 0 && c.is(&p) {
-			return true
-		}
-	}
-	for _, s := range f.streams {
-		if p, ok := s.content.end(); ok && c.is(&p) {
-			return true
-		}
-	}
-	return false
-}
 
 // copyOf opens what was copied of a file before it was truncated, if that holds more
 // than was read.
 func (f *Follower) copyOf(p *Position, truncated *content) *candidate {
-	found := f.rotated(p.Path, f.leads.path)
+	found := f.rotated(PathOf(p.Path), f.leads.path)
 	slices.Reverse(found)
 	at := -1
 	for _, packed := range []bool{false, true} {
@@ -144,7 +40,8 @@ func (f *Follower) goOn(now time.Duration) (done bool) {
 	found := make([]*candidate, len(f.resuming))
 	missing := 0
 	for i := range f.resuming {
-		if found[i] = f.locate(&f.resuming[i].Position); found[i] == nil && f.resuming[i].Offset > 0 {
+		var ended bool
+		if found[i], ended = f.locate(&f.resuming[i].Position); found[i] == nil && !ended && f.resuming[i].Offset > 0 {
 			missing++
 		}
 	}
@@ -170,6 +67,7 @@ func (f *Follower) openFound(now time.Duration, found []*candidate) {
 	for i, c := range found {
 		f.current = nil // the last one, if it was found
 		switch {
+		case c == nil && resuming[i].Offset == 0: // nothing is known of it, and it may be found below
 		case c == nil:
 			f.remember(resuming[i].Position)
 		case f.reopened(c.content) != nil: // two positions led to one file
@@ -177,9 +75,9 @@ func (f *Follower) openFound(now time.Duration, found []*candidate) {
 		default:
 			s := f.open(c.content, c.path, now)
 			s.id, s.old = resuming[i].stream, i < len(found)-1
-			s.goOn(&resuming[i])
 			f.streams = append(f.streams, s)
 			f.current = s
+			f.resume(now, s, &resuming[i])
 			continue
 		}
 		f.ended = append(f.ended, resuming[i].stream)
@@ -190,18 +88,28 @@ func (f *Follower) openFound(now time.Duration, found []*candidate) {
 // openSince opens what was at the path since the oldest file of before: also what was
 // open and not read, and has been compressed.
 func (f *Follower) openSince(now time.Duration, oldest Position) {
-	f.openAfter(now, &oldest, nil, len(f.streams))
+	next, err := openContent(filepath.Join(f.options.Root, f.leads.path), false)
+	if err == nil {
+		defer next.close()
+	}
+	f.openAfter(now, &oldest, next, len(f.streams))
+	for _, s := range f.streams {
+		if s.offset == 0 { // all that was there before has just been found
+			s.changed = s.content.info.changed
+		}
+	}
 	slices.SortStableFunc(f.streams, func(x, y *stream) int {
 		return cmp.Compare(x.content.info.changed, y.content.info.changed)
 	})
 }
 
 // locate finds the file of a position: the same one, a copy of it, or what gzip made
-// of it.
-func (f *Follower) locate(p *Position) *candidate {
+// of it. ended tells that there is only a copy that was made before the last lines were
+// written that were read: nothing is to be read of it.
+func (f *Follower) locate(p *Position) (one *candidate, ended bool) {
 	var found []candidate
-	paths := []string{p.Path}
-	if p.Path != f.leads.path {
+	paths := []string{PathOf(p.Path)}
+	if paths[0] != f.leads.path {
 		paths = append(paths, f.leads.path)
 	}
 	for _, path := range paths {
@@ -218,22 +126,25 @@ func (f *Follower) locate(p *Position) *candidate {
 			best = i
 		}
 	}
-	if best < 0 {
-		closeAll(found)
-		return nil
+	for i, c := range found {
+		if i != best {
+			ended = ended || best < 0 && c.content.isShortOf(p)
+			c.content.close()
+		}
 	}
-	one := found[best]
-	found = slices.Delete(found, best, best+1)
-	closeAll(found)
-	return &one
+	if best < 0 {
+		return nil, ended
+	}
+	return &found[best], false
 }
 
 // rank tells how likely a file is the one of a position; 0: it is not. Another file
 // at the path that begins as short a file did may well have the same lines again.
 func (f *Follower) rank(c candidate, p *Position) int {
 	same := c.content.gzip == nil && p.at(c.content.info)
+	unread := c.content.gzip != nil && p.at(c.content.info) && p.Changed == c.content.info.changed
 	switch {
-	case p.Offset == 0 && !same, !c.content.is(p):
+	case p.Offset == 0 && !same && !unread, !c.content.is(p):
 		return 0
 	case same:
 		return 3

@@ -21,19 +21,22 @@ type stream struct {
 	tail       []byte // before the offset
 	changed    int64  // when it was last written, as far as it has been read
 
-	seenSize, seenChanged int64 // when it was read last
+	seenSize, seenChanged int64 // when it was read to its end last
 	pending               int   // bytes behind the offset that are no line yet
 	overtakenFrom         int64 // when it had been written last, before what may be elsewhere
 	grown                 time.Duration
 	caughtUp              bool  // the end was reached once, or what was there at the start
 	startSize             int64 // what was there at the start; 0: it was opened later
 	old                   bool  // the path leads elsewhere
+	// unproven tells that it was empty when it was found beside the path, or truncated
+	// there: it may be a copy that somebody is about to make.
+	unproven bool
 }
 
 // position is how far it has been read; tail are the bytes before the offset.
 func (s *stream) position(tail []byte) Position {
 	return Position{
-		Path: s.path, Device: s.content.info.device, Inode: s.content.info.inode, Born: s.content.info.born,
+		Path: Name(s.path), Device: s.content.info.device, Inode: s.content.info.inode, Born: s.content.info.born,
 		Changed: s.changed, Key: s.key, Generation: s.generation, Offset: s.offset, Skipping: s.skipping,
 		Head: printOf(s.head), Tail: printOf(tail),
 	}
@@ -47,6 +50,7 @@ const (
 	someLines
 	truncated
 	overtaken
+	unproven
 	failed
 )
 
@@ -65,11 +69,17 @@ func (s *stream) fill(f *Follower, now time.Duration) (outcome, error) {
 		}
 	}
 	size, changed := s.content.info.size, s.content.info.changed
+	if s.unproven && size > 0 {
+		return unproven, nil
+	}
 	if s.offset == 0 && s.pending == 0 && s.changed != changed && s.content.gzip == nil {
 		s.overtakenFrom, s.changed = s.changed, changed
 		return overtaken, nil
 	}
 	buffer := f.options.Buffer.bytes[:]
+	if s.content.gzip == nil { // what comes meanwhile has another time
+		buffer = buffer[:min(int64(len(buffer)), size-s.offset+int64(len(s.tail)))]
+	}
 	n, err := s.content.readAt(buffer, s.offset-int64(len(s.tail)))
 	if err != nil {
 		return failed, err
@@ -82,7 +92,7 @@ func (s *stream) fill(f *Follower, now time.Duration) (outcome, error) {
 	} else if !ok {
 		return truncated, nil
 	}
-	atEnd := n < len(buffer)
+	atEnd := n < bufferSize
 	if atEnd {
 		s.seenSize, s.seenChanged = size, changed
 	}
@@ -152,13 +162,13 @@ func (c *chunk) next(limit int) (line Line, ok bool) {
 	line.Offset = s.offset
 	switch {
 	case end >= 0:
-		line.Text = bytes.TrimSuffix(rest[:end], []byte{'\r'})
+		line.Text = withoutReturn(rest[:end])
 		c.consume(end + 1)
 	case len(rest) > limit+1:
 		line.Text, s.skipping = rest, true
 		c.consume(len(rest))
 	case len(rest) > 0 && c.flush:
-		line.Text = bytes.TrimSuffix(rest, []byte{'\r'})
+		line.Text = withoutReturn(rest)
 		c.consume(len(rest))
 	default:
 		c.given = true
@@ -168,6 +178,14 @@ func (c *chunk) next(limit int) (line Line, ok bool) {
 		line.Text, line.Cut = line.Text[:limit], true
 	}
 	return line, true
+}
+
+// withoutReturn leaves out the first of the two ends that lines have on other systems.
+func withoutReturn(text []byte) []byte {
+	if end := len(text) - 1; end >= 0 && text[end] == '\r' {
+		return text[:end]
+	}
+	return text
 }
 
 // skip leaves out the rest of a line that was cut.

@@ -24,5 +24,5 @@
 // once, however many files hold it. Between series, entries of one boot are ordered by
 // the monotonic clock, others by wall time, as journalctl does. When new entries come,
 // those of each series follow its earlier ones; one that another series is late with is
-// told when it comes. What journald removes before it is read is told by [Reader.TakeGap].
+// told when it comes. What journald removes before it is read is told by [Reader.TakeGaps].
 package journal

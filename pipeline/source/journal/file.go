@@ -35,6 +35,7 @@ type file struct {
 	failed    bool // it cannot be read until the next Refresh
 	refreshed bool // since the head was found
 	seen      bool // by the scan
+	grown     bool // entries have come since it was opened
 	deleted   time.Time
 }
 

@@ -122,7 +122,7 @@ func TestSameAsJournalctl(t *testing.T) {
 			t.Helper()
 			c, err := journal.ParseCursor(someCursor)
 			require.NoError(t, err)
-			require.Nil(t, r.Resume(journal.Position{Cursor: c}))
+			require.Empty(t, r.Resume(journal.Position{Cursor: c}))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

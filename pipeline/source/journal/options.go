@@ -11,6 +11,7 @@ import (
 
 const (
 	defaultCache    = 1 << 20
+	defaultMaxFiles = 1024
 	defaultDebounce = 50 * time.Millisecond
 	defaultPoll     = 5 * time.Second
 	// blindPoll is how often is looked where the kernel does not tell of changes.
@@ -31,6 +32,9 @@ type Options struct {
 	MaxField int
 	// Cache is how many bytes of the files are held in memory; 0: 1 MiB.
 	Cache int
+	// MaxFiles is how many files are open at most; 0: 1,024. Where there are more, the
+	// newest are read first, and what then comes too late is counted.
+	MaxFiles int
 	// Debounce is how far the returns of Wait are apart at least; 0: 50 ms.
 	Debounce time.Duration
 	// Poll is how long Wait waits at most; 0: 5 s. Where the kernel cannot tell of
@@ -52,7 +56,7 @@ func (o *Options) Validate() error {
 			errs = append(errs, fmt.Errorf("%q is no absolute path: write for example /var/log/journal", directory))
 		}
 	}
-	if o.MaxField < 0 || o.Cache < 0 || o.Debounce < 0 || o.Poll < 0 {
+	if o.MaxField < 0 || o.MaxFiles < 0 || o.Cache < 0 || o.Debounce < 0 || o.Poll < 0 {
 		errs = append(errs, errors.New("sizes and times are not negative"))
 	}
 	return errors.Join(errs...)
@@ -61,6 +65,9 @@ func (o *Options) Validate() error {
 func (o *Options) setDefaults() {
 	if o.Cache == 0 {
 		o.Cache = defaultCache
+	}
+	if o.MaxFiles == 0 {
+		o.MaxFiles = defaultMaxFiles
 	}
 	if o.Debounce == 0 {
 		o.Debounce = defaultDebounce

@@ -30,18 +30,20 @@ type Reader struct {
 	directories map[string]*directory
 	files       []*file
 	finished    map[inode]stamp // files that are read and closed
+	waiting     map[inode]bool  // files that could not be opened, since too many are
 	faults      map[string]error
 	failures    map[inode]int // of files, since they could be read last
 	stats       Stats         // of files that are closed
 
 	seek      func(*file) error // puts a file where reading begins
+	resumed   bool              // from a position
 	direction direction
 	location  journalfile.Key // the entry that was read last; zero: none since the last seek
 	between   bool            // it stands behind that one, not at it
 	series    map[journalfile.ID]*series
-	caughtUp  bool // all up to the horizons was told
-	halted    bool // nothing is told until the next Refresh
-	gap       *Gap // not taken yet
+	caughtUp  bool  // all up to the horizons was told
+	halted    bool  // nothing is told until the next Refresh
+	gaps      []Gap // not taken yet
 }
 
 // Stats count what could not be passed on, and what it cost.
@@ -49,6 +51,10 @@ type Stats struct {
 	journalfile.Stats
 	// Duplicates are entries that several files had.
 	Duplicates uint64
+	// Late are entries that match, of files that could not be opened in time, since too
+	// many were open: later ones of their series had been told. After [Reader.Resume]
+	// they are in a gap, and not counted here.
+	Late uint64
 }
 
 // Fault is a directory or file that cannot be read.
@@ -72,7 +78,7 @@ func Open(options Options) (*Reader, error) {
 	options.setDefaults()
 	r := &Reader{
 		options: options, cache: journalfile.NewCache(options.Cache), woken: time.Now().Add(-options.Debounce),
-		directories: map[string]*directory{}, finished: map[inode]stamp{}, series: map[journalfile.ID]*series{}, faults: map[string]error{}, failures: map[inode]int{},
+		directories: map[string]*directory{}, finished: map[inode]stamp{}, waiting: map[inode]bool{}, series: map[journalfile.ID]*series{}, faults: map[string]error{}, failures: map[inode]int{},
 	}
 	r.notifier, r.blind = openNotifier()
 	r.SeekHead()
@@ -122,9 +128,6 @@ func (r *Reader) Faults() []Fault {
 
 // Files returns how many files are open.
 func (r *Reader) Files() int { return len(r.files) }
-
-// HasRead tells whether there is, or was, any file.
-func (r *Reader) HasRead() bool { return len(r.files) > 0 || len(r.finished) > 0 }
 
 // Blind returns why the kernel does not tell of changes, which are then looked for
 // every second; nil: it does.

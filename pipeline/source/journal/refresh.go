@@ -26,22 +26,29 @@ func (r *Reader) Refresh() {
 	clear(r.faults)
 	r.halted = false
 	r.noteReached()
-	for range maxRounds {
+	found := true
+	for round := 0; found && round < maxRounds; round++ {
 		r.refreshFiles()
 		r.setHorizons()
-		if !r.scan() {
-			break
+		if len(r.files) >= r.options.MaxFiles {
+			r.closeFinished()
 		}
+		found = r.scan()
 	}
 	r.refreshFiles()
+	r.noteEnds()
+	if !found { // else there may be files that were not seen yet
+		r.lookForGaps()
+	}
 	r.closeFinished()
-	r.lookForGaps()
 }
 
 func (r *Reader) refreshFiles() {
 	r.files = slices.DeleteFunc(r.files, func(f *file) bool {
 		f.failed, f.refreshed, f.checked = false, true, false
+		before := f.Header().Entries
 		err := f.Refresh()
+		f.grown = f.grown || f.Header().Entries > before
 		if err == nil && f.unplaced {
 			r.place(f)
 			return false
@@ -63,13 +70,14 @@ func isGone(err error) bool {
 	return errors.Is(err, journalfile.ErrErased) || errors.Is(err, journalfile.ErrReplaced)
 }
 
-// closeFinished closes the files that are finished and read to their end.
+// closeFinished closes the files that are finished and read to their end, as is all that
+// comes before in their series: who looks for gaps must know what they had.
 func (r *Reader) closeFinished() {
 	if r.options.Keep || r.direction == backward {
 		return
 	}
 	r.files = slices.DeleteFunc(r.files, func(f *file) bool {
-		if !f.isFinal() || !f.drained || f.peeked || r.faults[f.path] != nil {
+		if !f.isFinal() || !f.drained || f.peeked || f.Header().TailSeqnum > f.series.reached || r.faults[f.path] != nil {
 			return false
 		}
 		// What was written before it became final is in the file now.

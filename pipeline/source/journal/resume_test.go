@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -34,10 +35,10 @@ func TestResumeAfterEveryEntry(t *testing.T) {
 		var p journal.Position
 		require.NoError(t, json.Unmarshal(text, &p))
 		other := open(t, options)
-		require.Nil(t, other.Resume(p))
+		require.Empty(t, other.Resume(p))
 		require.Equal(t, append([]journaltest.Exported(nil), want[n+1:]...), readAll(t, other.Next))
 		keeping := open(t, options)
-		require.Nil(t, keeping.Resume(p))
+		require.Empty(t, keeping.Resume(p))
 		require.True(t, keeping.Previous(&e))
 		require.Equal(t, want[n], exported(&e), "the entry before the position")
 	}
@@ -62,19 +63,19 @@ func TestResumeWhereTheEntryIsGone(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(directory, "0.journal")))
 	for name, c := range map[string]struct {
 		position journal.Position
-		gap      *journal.Gap
+		gap      []journal.Gap
 		first    int
 	}{
 		"there":                         {journal.Position{Cursor: cursor(14)}, nil, 15},
-		"vacuumed":                      {journal.Position{Cursor: cursor(4)}, &journal.Gap{Missing: 5, Known: true}, 10},
+		"vacuumed":                      {journal.Position{Cursor: cursor(4)}, []journal.Gap{{Series: series.ID, First: 6, Last: 10, Missing: 5}}, 10},
 		"vacuumed, but nothing behind":  {journal.Position{Cursor: cursor(9)}, nil, 10},
 		"told beyond the cursor's":      {journal.Position{Cursor: cursor(4), Told: map[string]uint64{series.ID.String(): 10}}, nil, 10},
-		"another series, the same boot": {journal.Position{Cursor: other(cursor(17))}, &journal.Gap{}, 18},
+		"another series, the same boot": {journal.Position{Cursor: other(cursor(17))}, []journal.Gap{{Series: journalfile.ID{0xee}, First: 19}}, 18},
 		"another series and boot": {journal.Position{Cursor: func() journal.Cursor {
 			c := other(cursor(21))
 			c.BootID = journalfile.ID{9}
 			return c
-		}()}, &journal.Gap{}, 22},
+		}()}, []journal.Gap{{Series: journalfile.ID{0xee}, First: 23}}, 22},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reader := open(t, journal.Options{Directories: []string{directory}})
@@ -114,7 +115,7 @@ func TestPositionIsAheadOfRareMatches(t *testing.T) {
 	require.Equal(t, uint64(4), p.Cursor.Seqnum)
 	require.NoError(t, os.Remove(filepath.Join(directory, "0.journal")))
 	require.NoError(t, os.Remove(filepath.Join(directory, "1.journal")))
-	require.Nil(t, open(t, options).Resume(p))
+	require.Empty(t, open(t, options).Resume(p))
 }
 
 func TestSeekTailTellsWhatComesLater(t *testing.T) {
@@ -153,4 +154,24 @@ func TestSeekBoot(t *testing.T) {
 	require.Equal(t, entries[50].Realtime, got[0].Realtime)
 	require.False(t, reader.SeekBoot(journalfile.ID{0xaa}))
 	require.Empty(t, readAll(t, reader.Next))
+}
+
+// A header that is damaged and promises numbers that nobody has given does not make a
+// reader pass over all that comes.
+func TestPositionBehindADamagedHeader(t *testing.T) {
+	s := newSpread(t)
+	s.write("system.journal", 3)
+	text, err := os.ReadFile(s.path("system.journal"))
+	require.NoError(t, err)
+	binary.LittleEndian.PutUint64(text[160:], 1<<60)
+	require.NoError(t, os.WriteFile(s.path("system.journal"), text, 0o600))
+	reader := s.open()
+	require.Equal(t, numbered(1, 4), messages(reader))
+	kept := copyOf(t, reader.Position())
+	require.Equal(t, uint64(3), kept.Told[s.series.ID.String()])
+	s.archive("system.journal", "system@1.journal")
+	s.write("system.journal", 2)
+	next := s.open()
+	require.Empty(t, next.Resume(kept), "nor does it tell of a loss")
+	require.Equal(t, numbered(4, 6), messages(next))
 }

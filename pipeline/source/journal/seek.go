@@ -93,7 +93,7 @@ func (r *Reader) bootSince(boot journalfile.ID) (since uint64) {
 
 // begin puts all files, and those that come later, where reading begins.
 func (r *Reader) begin(seek func(*file) error) {
-	r.seek, r.location, r.between, r.direction = seek, journalfile.Key{}, true, forward
+	r.seek, r.location, r.between, r.direction, r.resumed = seek, journalfile.Key{}, true, forward, false
 	r.setTold(nil)
 	for _, f := range r.files {
 		r.put(f, seek)
@@ -116,4 +116,18 @@ func (r *Reader) place(f *file) {
 		seek = func(f *file) error { return f.i.SeekSeqnum(told + 1) }
 	}
 	r.put(f, seek)
+}
+
+// countLate counts what a file has that should have been told before what was.
+func (r *Reader) countLate(f *file) {
+	if r.resumed || f.series.told == 0 || r.seek(f) != nil {
+		return
+	}
+	for {
+		key, ok, err := f.i.Next()
+		if err != nil || !ok || key.Seqnum > f.series.told {
+			return
+		}
+		r.stats.Late++
+	}
 }

@@ -11,12 +11,20 @@ type series struct {
 	// told is the number up to which all that matches was told.
 	told uint64
 	// horizon is the number up to which every entry can be found, but for the one of
-	// that number itself, which may be about to be written.
-	horizon uint64
-	// reached is up to which all was read before the last Refresh.
+	// that number itself, which may be about to be written; whole is the number up to
+	// which all can be.
+	horizon, whole uint64
+	// end is the newest entry, at the last Refresh.
+	end Cursor
+	// reached is up to which all was read before the last Refresh; files that are closed
+	// have nothing behind it.
 	reached uint64
-	// buried tells that a file of it is gone, and perhaps had not been read.
-	buried bool
+	// incomplete tells that a file of it is gone, and perhaps had not been read.
+	incomplete bool
+	// gaps are those that were told, lost is where one began when nobody knew where it
+	// ended.
+	gaps []Gap
+	lost uint64
 }
 
 // seriesOf returns what is known of a series.
@@ -49,7 +57,7 @@ func (r *Reader) forgetSeries() {
 // setTold notes what was told of all series, and of no others.
 func (r *Reader) setTold(told map[journalfile.ID]uint64) {
 	for _, s := range r.series {
-		s.told = 0
+		s.told, s.reached, s.gaps, s.lost, s.incomplete = 0, 0, nil, 0, false
 	}
 	for id, seqnum := range told {
 		r.seriesOf(id).told = seqnum
@@ -59,9 +67,27 @@ func (r *Reader) setTold(told map[journalfile.ID]uint64) {
 // setHorizons notes how far the files reach.
 func (r *Reader) setHorizons() {
 	for _, s := range r.series {
-		s.horizon = 0
+		s.horizon, s.whole = 0, 0
 	}
 	for _, f := range r.files {
-		f.series.horizon = max(f.series.horizon, f.Header().TailSeqnum)
+		header := f.Header()
+		f.series.horizon = max(f.series.horizon, header.TailSeqnum)
+		whole := header.Whole()
+		if f.isFinal() {
+			whole = header.TailSeqnum
+		}
+		f.series.whole = max(f.series.whole, whole)
+	}
+}
+
+// noteEnds notes the newest entry of each series, if it is another one.
+func (r *Reader) noteEnds() {
+	for _, f := range r.files {
+		if f.Header().HeadSeqnum == 0 || f.Header().TailSeqnum <= f.series.end.Seqnum {
+			continue
+		}
+		if last, ok, err := f.last(); ok && err == nil && last.Seqnum > f.series.end.Seqnum {
+			f.series.end = Cursor(last)
+		}
 	}
 }

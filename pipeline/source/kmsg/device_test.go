@@ -289,8 +289,8 @@ func switchesNow(t *testing.T, thread int) string {
 func TestDeviceThatFails(t *testing.T) {
 	path, writer := fifo(t)
 	w := &witness{}
+	write(t, writer, records(0, 10)) // before, so that these ten are the backlog
 	sub := newShared(t).Subscribe(path, "/proc", w.subscriber())
-	write(t, writer, records(0, 10))
 	w.awaitText(t, "line 9")
 
 	folder, err := unix.Open(t.TempDir(), unix.O_RDONLY|unix.O_CLOEXEC, 0)

@@ -20,21 +20,41 @@ func (cri) Parse(line []byte, when *Times, _ *Scratch, to *Entry) bool {
 	to.reset()
 	to.Body = line
 	at, length, ok := when.rfc3339(line)
-	if !ok || length >= len(line) || line[length] != ' ' {
-		return false
-	}
-	name, rest, ok := bytes.Cut(line[length+1:], []byte{' '})
 	if !ok {
 		return false
 	}
-	stream, ok := parseStream(string(name))
-	tags, text, _ := bytes.Cut(rest, []byte{' '})
-	tag, _, _ := bytes.Cut(tags, []byte{':'})
-	if !ok || (string(tag) != "F" && string(tag) != "P") {
+	rest, ok := to.criTags(line[length:])
+	if !ok {
+		to.Stream, to.Partial = NoStream, false
 		return false
 	}
-	to.Time, to.Stream, to.Partial, to.Body = at, stream, tag[0] == 'P', text
+	to.Time, to.Body = at, rest
 	return true
+}
+
+// criTags reads what is between the time and the text, which is not there without one.
+func (e *Entry) criTags(text []byte) (rest []byte, ok bool) {
+	const toTag = len(" stdout ")
+	if len(text) <= toTag || text[0] != ' ' || text[toTag-1] != ' ' {
+		return nil, false
+	}
+	e.Stream, ok = parseStream(text[1 : toTag-1])
+	e.Partial = text[toTag] == 'P'
+	if !ok || !e.Partial && text[toTag] != 'F' {
+		return nil, false
+	}
+	rest = text[toTag+1:]
+	if len(rest) > 0 && rest[0] == ':' { // more tags, of no meaning yet
+		end := bytes.IndexByte(rest, ' ')
+		if end < 0 {
+			end = len(rest)
+		}
+		rest = rest[end:]
+	}
+	if len(rest) == 0 {
+		return nil, true
+	}
+	return rest[1:], rest[0] == ' '
 }
 
 // docker reads the files of Docker's json-file driver:
@@ -57,7 +77,7 @@ func (docker) Parse(line []byte, when *Times, scratch *Scratch, to *Entry) bool 
 		case string(name) == "log":
 			text, hasText = value, true
 		case string(name) == "stream":
-			to.Stream, _ = parseStream(string(value))
+			to.Stream, _ = parseStream(value)
 		case string(name) == "time":
 			to.Time, _ = when.any(value)
 		}

@@ -24,12 +24,34 @@ type Entry struct {
 	Stream Stream
 	// Partial tells that the text goes on in the next line of the stream.
 	Partial bool
-	// Attributes are what else it says.
+	// Attributes are what else it says, as far as that is decoded: ask [Entry.Decode].
 	Attributes []Attribute
+
+	header []byte                      // what is not decoded yet
+	decode func(e *Entry, from []byte) // how it is; nil: it is
 }
 
-// reset keeps the memory.
-func (e *Entry) reset() { *e = Entry{Attributes: e.Attributes[:0]} }
+// reset keeps the memory. What is not needed is left as it is: the body, which every
+// parser sets, and the header, which only decode reads.
+func (e *Entry) reset() {
+	e.Time, e.Severity, e.Stream, e.Partial = time.Time{}, log.SeverityUndefined, NoStream, false
+	e.Attributes, e.decode = e.Attributes[:0], nil
+}
+
+// later leaves attributes to be decoded by who asks for them: of most lines nobody
+// does.
+func (e *Entry) later(header []byte, decode func(e *Entry, from []byte)) {
+	e.header, e.decode = header, decode
+}
+
+// Decode returns all attributes.
+func (e *Entry) Decode() []Attribute {
+	if decode := e.decode; decode != nil {
+		e.decode = nil
+		decode(e, e.header)
+	}
+	return e.Attributes
+}
 
 func (e *Entry) text(key string, value []byte) {
 	if len(value) > 0 && len(e.Attributes) < maxAttributes {
@@ -78,8 +100,8 @@ func (s Stream) String() string {
 	}
 }
 
-func parseStream(name string) (Stream, bool) {
-	switch name {
+func parseStream(name []byte) (Stream, bool) {
+	switch string(name) {
 	case "stdout":
 		return Stdout, true
 	case "stderr":
@@ -169,16 +191,35 @@ func (plain) Parse(line []byte, _ *Times, _ *Scratch, to *Entry) bool {
 func (plain) HasTimes() bool { return false }
 
 // fields are the names under which a line of fields says the usual things.
-type fields struct{ time, severity, message []string }
+type fields struct {
+	time, severity, message []string
+	keys                    map[string]string // of attributes, by the names of fields
+}
 
-func newFields(options Options) fields {
+// maxKeys is for how many names the keys are kept.
+const maxKeys = 256
+
+// key is that of the attribute for a field.
+func (f *fields) key(name []byte) string {
+	key, ok := f.keys[string(name)]
+	if !ok {
+		key = AttributeField + string(name)
+		if len(f.keys) < maxKeys {
+			f.keys[string(name)] = key
+		}
+	}
+	return key
+}
+
+func newFields(options Options) *fields {
 	choose := func(own string, usual ...string) []string {
 		if own != "" {
 			return []string{own}
 		}
 		return usual
 	}
-	return fields{
+	return &fields{
+		keys:     map[string]string{},
 		time:     choose(options.TimeField, "time", "ts", "timestamp", "@timestamp"),
 		severity: choose(options.SeverityField, "level", "severity", "lvl"),
 		message:  choose(options.MessageField, "msg", "message"),
@@ -198,7 +239,7 @@ func (f *fields) take(name, value []byte, when *Times, to *Entry) {
 	case among(f.time, name):
 		to.Time, _ = when.any(value)
 	default:
-		to.text(AttributeField+string(name), value)
+		to.text(f.key(name), value)
 	}
 }
 

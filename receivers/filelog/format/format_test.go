@@ -3,6 +3,7 @@ package format_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ func parse(t testing.TB, p format.Parser, when *format.Times, line string) (said
 	if !entry.Time.IsZero() {
 		got.time = entry.Time.In(when.Zone).Format(time.RFC3339Nano)
 	}
-	for _, one := range entry.Attributes {
+	for _, one := range entry.Decode() {
 		if one.IsNumber {
 			got.attributes = append(got.attributes, fmt.Sprintf("%s=%d", one.Key, one.Number))
 		} else {
@@ -63,7 +64,22 @@ var tables = map[string]map[string]said{
 		"F0229 10:00:00.000000 1 x] text":    {time: "2024-02-29T10:00:00+01:00", severity: log.SeverityFatal, body: "text", attributes: []string{"thread.id=1", "code.file.path=x"}},
 	},
 	format.Syslog: {
-		"Nov 28 23:00:01 node-1 kernel: text": {time: "2026-11-28T23:00:01+01:00", body: "text", attributes: []string{"host.name=node-1", "log.syslog.appname=kernel"}},
+		"Nov 28 23:00:01 node-1 kernel: text": {time: "2026-11-28T23:00:01+01:00", body: "text", attributes: []string{"host.name=node-1", "log.syslog.appname=kernel", "log.facility=kern"}},
+		"Nov 28 23:00:01 node-1 kernel: [  123.456789] [drm] text": {
+			time: "2026-11-28T23:00:01+01:00", body: "[drm] text",
+			attributes: []string{"host.name=node-1", "log.syslog.appname=kernel", "log.facility=kern", "kmsg.timestamp_us=123456789"},
+		},
+		"<3>Nov 28 23:00:01 node-1 kernel: [1234567.000001][   T77] text": {
+			time: "2026-11-28T23:00:01+01:00", severity: log.SeverityError, body: "text",
+			attributes: []string{"log.facility=kern", "log.severity=err", "host.name=node-1", "log.syslog.appname=kernel", "kmsg.timestamp_us=1234567000001"},
+		},
+		"Nov 28 23:00:01 node-1 kernel: [12.5] text":            {time: "2026-11-28T23:00:01+01:00", body: "[12.5] text", attributes: []string{"host.name=node-1", "log.syslog.appname=kernel", "log.facility=kern"}},
+		"Nov 28 23:00:01 node-1 kernel: [Hardware Error]: text": {time: "2026-11-28T23:00:01+01:00", body: "[Hardware Error]: text", attributes: []string{"host.name=node-1", "log.syslog.appname=kernel", "log.facility=kern"}},
+		"Nov 28 23:00:01 node-1 app: [    1.000000] text":       {time: "2026-11-28T23:00:01+01:00", body: "[    1.000000] text", attributes: []string{"host.name=node-1", "log.syslog.appname=app"}},
+		"<2>1 - node-1 kernel - - - [    1.000000] text": {
+			severity: log.SeverityError2, body: "text",
+			attributes: []string{"log.facility=kern", "log.severity=crit", "host.name=node-1", "log.syslog.appname=kernel", "kmsg.timestamp_us=1000000"},
+		},
 		"Nov  8 23:00:01.5 node-1 sshd[12]: a: b": {
 			time: "2026-11-08T23:00:01.5+01:00", body: "a: b", attributes: []string{"host.name=node-1", "log.syslog.appname=sshd", "process.pid=12"},
 		},
@@ -181,6 +197,47 @@ func TestYears(t *testing.T) {
 	}
 }
 
+// What lines before it showed does not change what a line says.
+func TestTheMinuteBefore(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	forms := map[string]func(at time.Time) string{
+		format.Klog:   func(at time.Time) string { return at.Format("I0102 15:04:05.000000 1 a.go:1] x") },
+		format.Syslog: func(at time.Time) string { return at.Format("Jan _2 15:04:05 h x") },
+		format.CRI:    func(at time.Time) string { return at.Format("2006-01-02T15:04:05.999999999Z07:00 stdout F x") },
+		format.Docker: func(at time.Time) string { return at.Format(`{"log":"x\n","time":"2006-01-02T15:04:05Z07:00"}`) },
+	}
+	zones := []*time.Location{time.UTC, berlin(t), time.FixedZone("", 5*60*60+30*60)}
+	for name, line := range forms {
+		parser := format.New(name, format.Options{})
+		for range 200 {
+			now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(random.Int64N(int64(time.Hour))))
+			if random.IntN(2) == 0 { // the hour that comes twice is not far
+				now = now.AddDate(0, 0, -7)
+			}
+			when := &format.Times{Zone: berlin(t), Now: now}
+			at := now.Add(time.Duration(random.Int64N(int64(28*time.Hour))) - 3*time.Hour)
+			for range 30 {
+				text := line(at.In(zones[random.IntN(len(zones))]))
+				if random.IntN(10) == 0 { // a digit is another one
+					at := random.IntN(len(text))
+					text = text[:at] + string("0123456789: "[random.IntN(12)]) + text[at+1:]
+				}
+				want, wantOK := parse(t, parser, &format.Times{Zone: berlin(t), Now: when.Now, Last: when.Last}, text)
+				got, ok := parse(t, parser, when, text)
+				require.Equal(t, wantOK, ok, text)
+				require.Equal(t, want, got, text)
+				at = at.Add(time.Duration(random.Int64N(int64(20 * time.Second))))
+				if random.IntN(5) == 0 {
+					when.Now = when.Now.Add(time.Second)
+				}
+				if got.time != "" {
+					when.Last, _ = time.Parse(time.RFC3339, got.time)
+				}
+			}
+		}
+	}
+}
+
 // In Berlin the clocks went from 03:00 back to 02:00 on 2026-10-25, and from 02:00 to
 // 03:00 on 2026-03-29.
 func TestClocksAreSet(t *testing.T) {
@@ -238,6 +295,41 @@ func TestPatterns(t *testing.T) {
 	require.False(t, p.HasTimes())
 }
 
+// FuzzExpressions: what is found without the regular expression is what it finds.
+func FuzzExpressions(f *testing.F) {
+	f.Add([]byte("Nov 28 23:00:01 h kernel: [  1.5] kernel: [x] text ] more"))
+	f.Add([]byte("Nov  8 23:00:01 h \xff\xc3\xa9 kernel: a] "))
+	f.Add([]byte("noV 31 23:00:60 kernel: [] "))
+	f.Add([]byte("Nov 28 23:00:01 h kernel: [1.5] text\nat kernel: [2.5] more\nend"))
+	f.Add([]byte("Nov 28\n23:00:01 h kernel: [\n] text"))
+	expressions := []string{`^.{15}`, `^.{3}`, `kernel: \[.*\] (.*)`, `kernel: (.*)`, `é.*é(.*)`, `(?i)kernel: (.*)`, `kernel: (.*?)`, `kernel: \[.*?\] (.*)`, `^kernel (.*)`, `(.*)`, `.{3}`}
+	zone := berlin(f)
+	f.Fuzz(func(t *testing.T, line []byte) {
+		when := &format.Times{Zone: zone, Now: time.Date(2026, 11, 29, 0, 30, 0, 0, time.UTC)}
+		for _, one := range expressions {
+			message := regexp.MustCompile(one)
+			quick, err := format.NewPattern(nil, message, "")
+			require.NoError(t, err)
+			got, ok := parse(t, quick, when, string(line))
+			want, wantOK := said{body: string(line)}, false
+			if found := message.FindSubmatch(line); found != nil {
+				want.body, wantOK = string(found[len(found)-1]), true
+			}
+			require.Equal(t, wantOK, ok, one)
+			require.Equal(t, want, got, one)
+		}
+		var said [2]said
+		var ok [2]bool
+		for i, layout := range []string{time.Stamp, time.Stamp + ".999999999"} { // the second is read by package time
+			stamp, err := format.NewPattern(regexp.MustCompile("^.{15}"), nil, layout)
+			require.NoError(t, err)
+			said[i], ok[i] = parse(t, stamp, when, string(line))
+		}
+		require.Equal(t, ok[1], ok[0])
+		require.Equal(t, said[1], said[0])
+	})
+}
+
 // FuzzForms: no line does harm, and what is said of it can be shown.
 func FuzzForms(f *testing.F) {
 	for _, table := range tables {
@@ -260,7 +352,7 @@ func FuzzForms(f *testing.F) {
 			ok := p.Parse(line, when, &scratch, &entry)
 			require.True(t, ok || string(entry.Body) == before)
 			require.LessOrEqual(t, len(entry.Body), 3*len(line))
-			require.LessOrEqual(t, len(entry.Attributes), 32)
+			require.LessOrEqual(t, len(entry.Decode()), 32)
 			require.True(t, entry.Time.IsZero() || ok)
 			require.Equal(t, before, string(line))
 		}

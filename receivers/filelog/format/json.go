@@ -7,7 +7,7 @@ import (
 )
 
 // jsonLines reads an object a line. Nested values are left out.
-type jsonLines struct{ fields fields }
+type jsonLines struct{ fields *fields }
 
 func (jsonLines) HasTimes() bool { return true }
 
@@ -106,7 +106,7 @@ func (s *scanner) value() (value []byte, kind valueKind, ok bool) {
 		return value, nestedValue, ok
 	}
 	start := s.at
-	for s.at < len(s.text) && bytes.IndexByte([]byte("+-.0123456789aeflnrstuE"), s.text[s.at]) >= 0 {
+	for s.at < len(s.text) && isPlain(s.text[s.at]) {
 		s.at++
 	}
 	value = s.text[start:s.at]
@@ -116,13 +116,23 @@ func (s *scanner) value() (value []byte, kind valueKind, ok bool) {
 	return value, plainValue, len(value) > 0
 }
 
+// isPlain tells whether a character is one of numbers, true, false and null.
+func isPlain(c byte) bool {
+	switch c {
+	case '+', '-', '.', 'E', 'a', 'e', 'f', 'l', 'n', 'r', 's', 't', 'u':
+		return true
+	default:
+		return c >= '0' && c <= '9'
+	}
+}
+
 // nested goes past an object or list, whose inside is not checked.
 func (s *scanner) nested() (value []byte, ok bool) {
 	start, depth := s.at, 0
 	for s.at < len(s.text) {
 		switch s.text[s.at] {
 		case '"':
-			if !s.pastQuoted() {
+			if _, ok := s.pastQuoted(); !ok {
 				return nil, false
 			}
 			continue
@@ -139,17 +149,23 @@ func (s *scanner) nested() (value []byte, ok bool) {
 	return nil, false
 }
 
-func (s *scanner) pastQuoted() bool {
-	for s.at++; s.at < len(s.text); s.at++ {
-		switch s.text[s.at] {
-		case '\\':
-			s.at++
-		case '"':
-			s.at++
-			return true
+// pastQuoted goes past a text. escaped tells whether there are escapes in it.
+func (s *scanner) pastQuoted() (escaped, ok bool) {
+	for s.at++; s.at < len(s.text); {
+		rest := s.text[s.at:]
+		end := bytes.IndexByte(rest, '"')
+		if end < 0 {
+			break
 		}
+		escape := bytes.IndexByte(rest[:end], '\\')
+		if escape < 0 {
+			s.at += end + 1
+			return escaped, true
+		}
+		escaped = true
+		s.at += escape + 2
 	}
-	return false
+	return escaped, false
 }
 
 // quoted reads a text.
@@ -159,11 +175,12 @@ func (s *scanner) quoted() (text []byte, ok bool) {
 		return nil, false
 	}
 	start := s.at + 1
-	if !s.pastQuoted() || s.at > len(s.text) {
+	escaped, ok := s.pastQuoted()
+	if !ok {
 		return nil, false
 	}
 	raw := s.text[start : s.at-1]
-	if bytes.IndexByte(raw, '\\') < 0 {
+	if !escaped {
 		return raw, true
 	}
 	return s.scratch.unescape(raw)

@@ -23,39 +23,60 @@ func (klog) HasTimes() bool { return true }
 func (klog) Parse(line []byte, when *Times, _ *Scratch, to *Entry) bool {
 	to.reset()
 	to.Body = line
-	const stamp = len("I0102 15:04:05.000000")
-	if len(line) < stamp || line[5] != ' ' {
+	const clock = len("I0102 ")
+	if len(line) < len("I0102 15:04:05.000000") || line[clock-1] != ' ' {
 		return false
 	}
 	severity := klogSeverity(line[0])
-	var c civil
-	var okMonth, okDay bool
-	c.month, okMonth = digits(line[1:3])
-	c.day, okDay = digits(line[3:5])
-	length, ok := c.clock(line[6:])
-	end := bytes.Index(line, []byte("] "))
-	if severity == 0 || !okMonth || !okDay || !ok || end < 0 {
+	at, length, ok := when.stamp(line[1:], clock-1, klogDate)
+	if severity == 0 || !ok {
 		return false
 	}
-	at, ok := when.of(c)
-	if !ok {
+	length++
+	end := headerEnd(line[length:])
+	if end < 0 {
 		return false
 	}
-	to.Time, to.Severity, to.Body = at, severity, line[end+2:]
-	header := bytes.TrimSpace(line[6+length : end])
-	first, second, ok := bytes.Cut(header, []byte{' '})
+	to.Time, to.Severity, to.Body = at, severity, line[length+end+2:]
+	to.later(line[length:length+end], (*Entry).klogHeader)
+	return true
+}
+
+// klogDate reads 0102.
+func klogDate(c *civil, text []byte) (ok bool) {
+	var okDay bool
+	c.month, ok = digits(text[0:2])
+	c.day, okDay = digits(text[2:4])
+	return ok && okDay
+}
+
+// headerEnd finds where a header ends: at "] ".
+func headerEnd(text []byte) int {
+	for at := 0; ; at++ {
+		next := bytes.IndexByte(text[at:], ']')
+		if at += next; next < 0 || at+1 >= len(text) {
+			return -1
+		}
+		if text[at+1] == ' ' {
+			return at
+		}
+	}
+}
+
+// klogHeader reads threadid file:line.
+func (e *Entry) klogHeader(header []byte) {
+	first, second, ok := bytes.Cut(bytes.TrimSpace(header), []byte{' '})
 	if !ok {
-		return true
+		return
 	}
 	if thread, ok := digits(first); ok && len(first) < 18 {
-		to.number(AttributeThread, int64(thread))
+		e.number(AttributeThread, int64(thread))
 	}
 	file, number, _ := bytes.Cut(second, []byte{':'})
-	to.text(AttributeFile, file)
+	e.text(AttributeFile, file)
 	if n, ok := digits(number); ok && len(number) < 18 {
-		to.number(AttributeLine, int64(n))
+		e.number(AttributeLine, int64(n))
 	}
-	return true
 }
 
 func klogSeverity(letter byte) log.Severity {

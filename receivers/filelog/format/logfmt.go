@@ -6,7 +6,7 @@ import (
 
 // logfmt reads key=value pairs, as logrus and others write them: values with spaces
 // stand in quotes, with the escapes of Go.
-type logfmt struct{ fields fields }
+type logfmt struct{ fields *fields }
 
 func (logfmt) HasTimes() bool { return true }
 
@@ -47,11 +47,12 @@ func pairValue(text []byte, scratch *Scratch) (value, rest []byte, ok bool) {
 		return text[:end], text[end:], true
 	}
 	s := scanner{text: text}
-	if !s.pastQuoted() || s.at > len(text) || (s.at < len(text) && text[s.at] != ' ' && text[s.at] != '\t') {
+	escaped, ok := s.pastQuoted()
+	if !ok || (s.at < len(text) && text[s.at] != ' ' && text[s.at] != '\t') {
 		return nil, nil, false
 	}
 	raw := text[1 : s.at-1]
-	if bytes.IndexByte(raw, '\\') < 0 {
+	if !escaped {
 		return raw, text[s.at:], true
 	}
 	if value, ok = scratch.unescape(raw); !ok { // \x00 and the like stay as they stand

@@ -9,19 +9,18 @@ import (
 // Pattern reads lines by regular expressions, as node-problem-detector does: of each
 // its last group counts, or all of the match where there is none.
 type Pattern struct {
-	// Timestamp finds the time; nil: lines have none.
-	Timestamp *regexp.Regexp
-	// Message finds the text; nil: the whole line is it.
-	Message *regexp.Regexp
+	timestamp *expression // finds the time; nil: lines have none
+	message   *expression // finds the text; nil: the whole line is it
 
 	layout  string
 	hasYear bool
 	hasZone bool
 }
 
-// NewPattern returns a parser. The layout is one of Go's package time.
+// NewPattern returns a parser. Without an expression for it lines have no time, or are
+// all text. The layout is one of Go's package time.
 func NewPattern(timestamp, message *regexp.Regexp, layout string) (*Pattern, error) {
-	p := &Pattern{Timestamp: timestamp, Message: message, layout: layout}
+	p := &Pattern{timestamp: newExpression(timestamp), message: newExpression(message), layout: layout}
 	if timestamp == nil {
 		return p, nil
 	}
@@ -38,22 +37,22 @@ func NewPattern(timestamp, message *regexp.Regexp, layout string) (*Pattern, err
 }
 
 // HasTimes tells whether there is an expression for them.
-func (p *Pattern) HasTimes() bool { return p.Timestamp != nil }
+func (p *Pattern) HasTimes() bool { return p.timestamp != nil }
 
 // Parse reads a line.
 func (p *Pattern) Parse(line []byte, when *Times, _ *Scratch, to *Entry) bool {
 	to.reset()
 	to.Body = line
-	if p.Timestamp != nil {
-		text, ok := lastGroup(p.Timestamp, line)
+	if p.timestamp != nil {
+		text, ok := p.timestamp.find(line)
 		if !ok || !p.time(text, when, to) {
 			return false
 		}
 	}
-	if p.Message == nil {
+	if p.message == nil {
 		return true
 	}
-	text, ok := lastGroup(p.Message, line)
+	text, ok := p.message.find(line)
 	if ok {
 		to.Body = text
 	}
@@ -73,6 +72,12 @@ func lastGroup(expression *regexp.Regexp, line []byte) ([]byte, bool) {
 }
 
 func (p *Pattern) time(text []byte, when *Times, to *Entry) bool {
+	if p.layout == time.Stamp && isStamp(text) {
+		if at, length, ok := when.stamp(text, len("Jan _2 "), syslogDate); ok && length == len(text) {
+			to.Time = at
+			return true
+		}
+	}
 	at, err := time.ParseInLocation(p.layout, string(text), when.Zone)
 	if err != nil {
 		return false
@@ -94,4 +99,26 @@ func (p *Pattern) time(text []byte, when *Times, to *Entry) bool {
 	var ok bool
 	to.Time, ok = when.of(c)
 	return ok
+}
+
+// isStamp tells whether a text looks exactly as Jan _2 15:04:05.
+func isStamp(text []byte) bool {
+	const shape = "Aaa _9 29:59:59" // digits are the greatest ones
+	if len(text) != len(shape) {
+		return false
+	}
+	for i, c := range text {
+		switch like := shape[i]; like {
+		case 'A', 'a', '_': // month and day are read with care
+		case ' ', ':':
+			if c != like {
+				return false
+			}
+		default:
+			if c < '0' || c > like {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -12,7 +12,7 @@ var syslogSeverities = [8]log.Severity{
 	log.SeverityWarn, log.SeverityInfo2, log.SeverityInfo, log.SeverityDebug,
 }
 
-var syslogWords = [8]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
+var syslogWords = bytes.Fields([]byte("emerg alert crit err warning notice info debug"))
 
 // words are those that programs write.
 var words = []struct {

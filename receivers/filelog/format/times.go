@@ -16,7 +16,8 @@ type Times struct {
 	// Last is the time of the line before; zero: there is none.
 	Last time.Time
 
-	plain struct{ from, to time.Time } // around here no clock is set
+	plain  struct{ from, to time.Time } // around here no clock is set
+	minute minute
 }
 
 // civil is what a clock on a wall shows. Year 0: it does not say.
@@ -109,6 +110,68 @@ func (t *Times) besideChange(at time.Time) time.Time {
 	}
 }
 
+// minute is one that a line showed: those that follow mostly show the same.
+type minute struct {
+	text   [maxMinute]byte // up to the seconds
+	length int             // of the text; 0: there is none
+	now    time.Time       // when it was read, if it has no zone
+	at     time.Time       // its beginning; in UTC, if a zone is behind it
+}
+
+// maxMinute is how long the text of a minute is at most.
+const maxMinute = len("2006-01-02T15:04:")
+
+// is tells whether a text begins with the minute, and seconds are behind it.
+func (m *minute) is(text []byte, length int) (seconds int, ok bool) {
+	if m.length != length || len(text) < length+2 || string(text[:length]) != string(m.text[:length]) {
+		return 0, false
+	}
+	tens, ones := text[length]-'0', text[length+1]-'0'
+	return int(tens)*10 + int(ones), tens <= 6 && ones <= 9 && (tens < 6 || ones == 0)
+}
+
+// keep notes that a text begins with a minute in which the time was.
+func (m *minute) keep(text []byte, at time.Time, c *civil, now time.Time) {
+	m.length = copy(m.text[:], text)
+	m.now, m.at = now, at.Add(-time.Duration(c.second)*time.Second-time.Duration(c.nanosecond))
+}
+
+// add returns the time so long after the beginning, in a zone so far east.
+func (m *minute) add(seconds, nanoseconds int, east time.Duration) time.Time {
+	return m.at.Add(time.Duration(seconds)*time.Second + time.Duration(nanoseconds) - east)
+}
+
+// stamp reads a time without a year or zone: a date as the caller has read it, if
+// need be, and 15:04:05 at an offset behind it.
+func (t *Times) stamp(text []byte, clock int, date func(c *civil, text []byte) bool) (at time.Time, length int, ok bool) {
+	const toSeconds = len("15:04:")
+	if len(text) < clock+toSeconds+2 {
+		return time.Time{}, 0, false
+	}
+	if seconds, ok := t.minute.is(text, clock+toSeconds); ok && t.minute.now.Equal(t.Now) {
+		nanoseconds, more := subsecond(text[clock+toSeconds+2:])
+		return t.minute.add(seconds, nanoseconds, 0), clock + toSeconds + 2 + more, true
+	}
+	var c civil
+	if !date(&c, text) {
+		return time.Time{}, 0, false
+	}
+	length, ok = c.clock(text[clock:])
+	if !ok {
+		return time.Time{}, 0, false
+	}
+	if at, ok = t.of(c); ok && t.isPlain(at) {
+		t.minute.keep(text[:clock+toSeconds], at, &c, t.Now)
+	}
+	return at, clock + length, ok
+}
+
+// isPlain tells whether all of a minute is counted as this time of it was: no clock is
+// set in it, and no part of it is too far ahead.
+func (t *Times) isPlain(at time.Time) bool {
+	return !at.Before(t.plain.from.Add(time.Minute)) && !at.After(t.plain.to.Add(-time.Minute)) && !at.After(t.Now.Add(tolerance-time.Minute))
+}
+
 // digits reads a number of a fixed width; spaces may stand before it.
 func digits(text []byte) (n int, ok bool) {
 	for i, c := range text {
@@ -123,15 +186,32 @@ func digits(text []byte) (n int, ok bool) {
 	return n, len(text) > 0
 }
 
+// powers are those of ten.
+var powers = [...]int{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
+
 // fraction reads the digits of a fraction of a second, as nanoseconds.
 func fraction(text []byte) (n, length int) {
-	scale := 100_000_000
-	for length < len(text) && text[length] >= '0' && text[length] <= '9' {
-		n += int(text[length]-'0') * scale
-		scale /= 10
+	for length < len(text) && length < 9 && text[length]-'0' <= 9 {
+		n = n*10 + int(text[length]-'0')
+		length++
+	}
+	n *= powers[9-length]
+	for length < len(text) && text[length]-'0' <= 9 { // finer than there are
 		length++
 	}
 	return n, length
+}
+
+// subsecond reads a fraction behind a second, if there is one.
+func subsecond(text []byte) (nanoseconds, length int) {
+	if len(text) < 2 || text[0] != '.' && text[0] != ',' {
+		return 0, 0
+	}
+	n, more := fraction(text[1:])
+	if more == 0 {
+		return 0, 0
+	}
+	return n, 1 + more
 }
 
 // clock reads 15:04:05, and a fraction behind it.
@@ -144,22 +224,25 @@ func (c *civil) clock(text []byte) (length int, ok bool) {
 	c.hour, okHour = digits(text[0:2])
 	c.minute, okMinute = digits(text[3:5])
 	c.second, okSecond = digits(text[6:8])
-	length = short
-	if len(text) > short+1 && (text[short] == '.' || text[short] == ',') {
-		n, more := fraction(text[short+1:])
-		if more > 0 {
-			c.nanosecond, length = n, short+1+more
-		}
-	}
+	var more int
+	c.nanosecond, more = subsecond(text[short:])
+	length = short + more
 	return length, okHour && okMinute && okSecond && text[0] != ' '
 }
 
-// RFC3339 reads 2006-01-02T15:04:05.999999999Z07:00 at the start of a text; a space
+// rfc3339 reads 2006-01-02T15:04:05.999999999Z07:00 at the start of a text; a space
 // may stand for the T, and the zone may be missing or without colon.
 func (t *Times) rfc3339(text []byte) (at time.Time, length int, ok bool) {
 	const date = len("2006-01-02")
 	if len(text) < date+9 || text[4] != '-' || text[7] != '-' || (text[date] != 'T' && text[date] != ' ') {
 		return time.Time{}, 0, false
+	}
+	if seconds, ok := t.minute.is(text, maxMinute); ok {
+		nanoseconds, more := subsecond(text[maxMinute+2:])
+		length = maxMinute + 2 + more
+		if east, more, zoned := zone(text[length:]); zoned {
+			return t.minute.add(seconds, nanoseconds, east), length + more, true
+		}
 	}
 	var c civil
 	var okYear, okMonth, okDay bool
@@ -179,6 +262,9 @@ func (t *Times) rfc3339(text []byte) (at time.Time, length int, ok bool) {
 	at = time.Date(c.year, time.Month(c.month), c.day, c.hour, c.minute, c.second, c.nanosecond, time.UTC)
 	if at.Day() != c.day && c.second < 60 {
 		return time.Time{}, 0, false
+	}
+	if c.second < 60 { // what may be no such day is not checked else
+		t.minute.keep(text[:maxMinute], at, &c, time.Time{})
 	}
 	return at.Add(-east), length + more, true
 }

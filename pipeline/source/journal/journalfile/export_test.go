@@ -20,3 +20,6 @@ func (m inMemory) Size() (uint64, error) {
 func OpenBytes(from io.ReaderAt, options Options) (*File, error) {
 	return newFile(inMemory{from, io.NopCloser(nil)}, nil, options)
 }
+
+// LZ4Block decompresses a block.
+var LZ4Block = lz4Block

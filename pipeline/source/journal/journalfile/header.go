@@ -61,7 +61,8 @@ type Header struct {
 	MachineID ID
 	// SeqnumID is the series that the sequence numbers are of.
 	SeqnumID ID
-	// TailBootID is the boot of the newest entry, where the writer keeps it.
+	// TailBootID is the boot of the newest entry, or, before systemd 254, the one in which
+	// the file was opened last to write to it.
 	TailBootID ID
 	// State is what the writer does with the file.
 	State State
@@ -69,7 +70,8 @@ type Header struct {
 	// secure sealing, which are not looked at.
 	Compact, Keyed, Sealed bool
 	// HeadSeqnum and TailSeqnum are the first and last entry's sequence numbers; 0:
-	// there is none.
+	// there is none. A file that goes on where another one ended has, as long as it is
+	// empty, the other's as its TailSeqnum.
 	HeadSeqnum, TailSeqnum uint64
 	// HeadRealtime and TailRealtime are their times, in µs since 1970.
 	HeadRealtime, TailRealtime uint64
@@ -128,6 +130,15 @@ func parseHeader(text []byte) (Header, error) {
 	}
 	h.end = h.size + u64(96)
 	return h, h.check()
+}
+
+// Whole returns the number up to which all of the series that had been written before
+// this header was, can be found: the newest one is perhaps being written.
+func (h *Header) Whole() uint64 {
+	if h.State == Archived || h.HeadSeqnum == 0 || h.TailSeqnum == 0 {
+		return h.TailSeqnum
+	}
+	return h.TailSeqnum - 1
 }
 
 // bound makes the header promise no more than the file has: it may have been cut, or

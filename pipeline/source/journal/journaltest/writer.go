@@ -58,8 +58,6 @@ type Writer struct {
 	counts     struct{ objects, data, fields, arrays, entries uint64 }
 }
 
-type array struct{ offset, used, count uint64 }
-
 const (
 	headerSize   = 256
 	fieldBuckets = 8
@@ -93,6 +91,7 @@ func (w *Writer) begin() {
 	copy(header[40:], w.MachineID[:])
 	copy(header[72:], w.series.ID[:])
 	binary.LittleEndian.PutUint64(header[88:], headerSize)
+	binary.LittleEndian.PutUint64(header[160:], w.series.Last) // of the file before
 	w.write(0, header)
 	w.dataTable = w.object(4, 0, make([]byte, w.layout.Buckets*16)) + 16
 	w.fieldTable = w.object(5, 0, make([]byte, fieldBuckets*16)) + 16
@@ -260,56 +259,11 @@ func (w *Writer) enter(bucket, offset uint64) {
 	w.buckets[bucket] = offset
 }
 
-// link appends an entry to the chain whose first array and length stand at these
-// offsets. Data objects hold the first entry themselves, before the array.
-func (w *Writer) link(first, length, entry uint64, inline bool) {
-	count := w.get(length)
-	if inline && count == 0 {
-		w.put(first-8, entry)
-		w.put(length, 1)
-		return
-	}
-	last := w.chains[first]
-	if last == nil || last.used == last.count {
-		last = w.newArray(first, last)
-	}
-	w.putElement(last, entry)
-	w.put(length, count+1)
-	if inline && w.layout.Compact {
-		text := binary.LittleEndian.AppendUint32(nil, uint32(last.offset))
-		w.write(first+16, binary.LittleEndian.AppendUint32(text, uint32(last.used)))
-	}
-}
-
-func (w *Writer) newArray(first uint64, last *array) *array {
-	next := &array{count: 4}
-	width := uint64(8)
-	if w.layout.Compact {
-		width = 4
-	}
-	if last != nil {
-		next.count = last.count * 2
-	}
-	next.offset = w.object(6, 0, make([]byte, 8+next.count*width))
-	w.counts.arrays++
-	w.put(232, w.counts.arrays)
-	if last != nil {
-		w.put(last.offset+16, next.offset)
-	} else {
-		w.put(first, next.offset)
-	}
-	w.chains[first] = next
-	return next
-}
-
-func (w *Writer) putElement(a *array, entry uint64) {
-	if w.layout.Compact {
-		w.write(a.offset+24+a.used*4, binary.LittleEndian.AppendUint32(nil, uint32(entry)))
-	} else {
-		w.put(a.offset+24+a.used*8, entry)
-	}
-	a.used++
-}
-
 // SetState sets the state: 0 offline, 1 online, 2 archived.
 func (w *Writer) SetState(state byte) { w.write(16, []byte{state}) }
+
+// GiveNumber counts an entry that is then not written, as where a file is full.
+func (w *Writer) GiveNumber() {
+	w.series.Last++
+	w.put(160, w.series.Last)
+}
