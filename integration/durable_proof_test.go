@@ -33,10 +33,7 @@ func (l *lives) settle(t testing.TB) {
 	a.WaitReady(t, a.Ready())
 	// It comes last, so that what is missing then is missing for good.
 	require.NoError(t, l.writeProblem("the last"))
-	a.Console.WaitFor(t, "the last problem", agent.Problem("Problem", "the last"))
-	queued := map[string]string{"exporter": "kubernetes"}
-	require.Eventually(t, func() bool { return a.Sum(t, "otelnpd_exporter_queue_length", queued) == 0 }, time.Minute, tick,
-		"Events still wait")
+	l.waitLast(t)
 	last := l.episodes[len(l.episodes)-1]
 	status, reason := "True", dockerHung
 	if !last.cleared.IsZero() {
@@ -47,6 +44,21 @@ func (l *lives) settle(t testing.TB) {
 	},
 		patience, tick, "the Node does not show how it ended")
 	l.waitHeartbeats(t, 1)
+}
+
+// waitLast waits until the last problem has been told, and with it what came before. It
+// is on the console before the exporter to Kubernetes has it: a queue of nothing tells
+// that all is written only once the last one's Event is there.
+func (l *lives) waitLast(t testing.TB) {
+	t.Helper()
+	a := l.current()
+	a.Console.WaitFor(t, "the last problem", agent.Problem("Problem", "the last"))
+	isLast := func(e servers.Event) bool { return e.Message == "problem the last" }
+	require.Eventually(t, func() bool { return slices.ContainsFunc(l.events(t, "Problem"), isLast) }, time.Minute, tick,
+		"the last problem has no Event")
+	queued := map[string]string{"exporter": "kubernetes"}
+	require.Eventually(t, func() bool { return a.Sum(t, "otelnpd_exporter_queue_length", queued) == 0 }, time.Minute, tick,
+		"Events still wait")
 }
 
 // requireProof requires that nothing of what was written is missing, counted twice

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,10 +18,7 @@ func (r *journalRig) settle(t *testing.T) {
 	a.WaitReady(t, a.Ready())
 	// It comes last, so that what is missing then is missing for good.
 	require.NoError(t, r.send(watched, "the last"))
-	a.Console.WaitFor(t, "the last problem", agent.Problem("Problem", "the last"))
-	queued := map[string]string{"exporter": "kubernetes"}
-	require.Eventually(t, func() bool { return a.Sum(t, "otelnpd_exporter_queue_length", queued) == 0 }, time.Minute, tick,
-		"Events still wait")
+	r.waitLast(t)
 	require.NoError(t, r.collect(t.Context()))
 	require.Len(t, r.found, r.written, "written, and in the files")
 }
