@@ -198,7 +198,7 @@ func requireArchive(t *testing.T, release string) {
 // the tag.
 func requireChart(t *testing.T, release string) {
 	t.Helper()
-	rendered, failure := servers.Helm(t, servers.Helm3, "template", "otelnpd", filepath.Join(release, "otelnpd-chart-98.7.6-rc.1.tgz"))
+	rendered, failure := servers.Helm(t, servers.Helm3, "template", "otelnpd", filepath.Join(release, "otelnpd-chart-98.7.6-rc.1.tgz"), "--kube-version", "1.37.2")
 	require.Empty(t, failure)
 	require.Contains(t, rendered, "ghcr.io/otelnpd/otelnpd:98.7.6-rc.1")
 }
