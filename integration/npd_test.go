@@ -32,11 +32,14 @@ func (r *rig) monitor(t testing.TB) string {
 }
 
 // npd starts the agent as node-problem-detector, on the rig's Node, and returns once
-// it answers.
+// it answers and reads the kernel's log.
 func (r *rig) npd(t testing.TB, flags ...string) *agent.Agent {
 	t.Helper()
 	a := agent.StartNPD(t, binary, r.settings, r.npdFlags(t, flags...)...)
-	a.WaitReady(t, process.Answers200(http.DefaultClient, "http://"+a.Metrics+"/metrics", nil))
+	for _, url := range []string{"http://" + a.Metrics + "/metrics", "http://" + a.Status + "/healthz"} {
+		a.WaitReady(t, process.Answers200(http.DefaultClient, url, nil))
+	}
+	waitComponent(t, a, "receiver", "kmsg/kernel-monitor", "ok")
 	return a
 }
 
@@ -114,12 +117,17 @@ func (s kubernetesTests) npdFlags(t *testing.T) {
 		}},
 		"a rate of requests": {[]string{"--kube-api-qps=2", "--kube-api-burst=1"}, func(t *testing.T, r *rig, _ *agent.Agent) {
 			t.Helper()
+			for n := range 8 {
+				r.hang(t, fmt.Sprint("task:", n))
+			}
+			r.waitEvents(t, "TaskHung", 9)
 			r.waitEvents(t, dockerHung, 1)
 			all := r.proxy.Requests(func(faultproxy.Request) bool { return true })
-			require.Greater(t, len(all), 3)
+			require.Greater(t, len(all), 10)
 			took := all[len(all)-1].At.Sub(all[0].At)
-			// The way through the proxy takes its time, now more, now less.
-			require.GreaterOrEqual(t, took, time.Duration(len(all)-1)*500*time.Millisecond-300*time.Millisecond)
+			// The first is seen after its connection was made, and the way through the proxy
+			// takes its time, now more, now less.
+			require.GreaterOrEqual(t, took, time.Duration(len(all)-1)*500*time.Millisecond-2500*time.Millisecond)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,7 +46,7 @@ func (r *otlpRig) otlpMetricsKeys(protocol string, more ...string) string {
 	if protocol != "grpc" {
 		endpoint = r.collector.HTTP
 	}
-	keys := append([]string{"protocol: " + protocol, "timeout: 500ms"}, more...)
+	keys := append([]string{"protocol: " + protocol}, more...)
 	if !slices.ContainsFunc(more, func(key string) bool { return strings.HasPrefix(key, "metrics:") }) {
 		keys = append(keys, "metrics: {interval: 1s}")
 	}
@@ -124,7 +124,7 @@ func (r *otlpRig) awaitValue(t *testing.T, name string, attributes map[string]st
 		var there bool
 		found, there = r.last(t, name, attributes)
 		return there && found.value() == want
-	}, patience, tick, "%s%v is not %g at the Collector", name, attributes, want)
+	}, otlpPatience, tick, "%s%v is not %g at the Collector", name, attributes, want)
 	return found
 }
 
@@ -274,7 +274,7 @@ func otlpMetricsCollectorHangs(t *testing.T) {
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			r := newOTLPMetricsRig(t, protocol)
+			r := newOTLPMetricsRig(t, protocol, "timeout: 500ms")
 			a := r.live(t, binary)
 			require.NoError(t, r.mark(0))
 			r.awaitValue(t, "problem_counter", map[string]string{"reason": markedReason}, 1)

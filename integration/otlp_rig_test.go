@@ -160,15 +160,25 @@ func (r *otlpRig) missing(t *testing.T) (texts []string) {
 	return texts
 }
 
+// otlpPatience is how long what is to arrive may take: after failures the agent waits
+// for up to 37 s before it tries again.
+const otlpPatience = 3 * time.Minute
+
+// awaitAccepted waits until everything has arrived, and the last agent knows that.
+func (r *otlpRig) awaitAccepted(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool { return len(r.missing(t)) == 0 }, otlpPatience, tick, "not at the Collector")
+	a := r.agents[len(r.agents)-1]
+	queued := map[string]string{"exporter": "otlp"}
+	require.Eventually(t, func() bool { return a.Sum(t, "otelnpd_exporter_queue_length", queued) == 0 }, otlpPatience, tick, "records still wait")
+	require.Zero(t, a.Sum(t, "otelnpd_exporter_dropped_records_total", queued))
+}
+
 // requireExact waits until everything has arrived, and requires that there is nothing
 // else, and that copies are equal but for ObservedTimestamp.
 func (r *otlpRig) requireExact(t *testing.T) {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(r.missing(t)) == 0 }, time.Minute, tick, "not at the Collector")
-	a := r.agents[len(r.agents)-1]
-	queued := map[string]string{"exporter": "otlp"}
-	require.Eventually(t, func() bool { return a.Sum(t, "otelnpd_exporter_queue_length", queued) == 0 }, patience, tick, "records still wait")
-	require.Zero(t, a.Sum(t, "otelnpd_exporter_dropped_records_total", queued))
+	r.awaitAccepted(t)
 	time.Sleep(300 * time.Millisecond) // the Collector's file: what is too much would be there by now
 	want, told := r.expected(), map[string]*logspb.LogRecord{}
 	records := r.records(t)

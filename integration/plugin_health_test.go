@@ -22,6 +22,10 @@ const (
 	dockerSick     = "docker:docker was found unhealthy; repair flag : true"
 )
 
+// justStarted keeps a unit within its cooldown for as long as a test takes: what is still
+// to start has been up for no time.
+const justStarted = -time.Hour
+
 // pluginHealthTests share an apiserver.
 type pluginHealthTests struct{ k *servers.Kubernetes }
 
@@ -89,9 +93,9 @@ func (s pluginHealthTests) kubeletAndContainerd(t *testing.T) {
 	kubelet, environment := startKubelet(t)
 	im.Run, im.settings.Environment = bus.Run, environment
 	systemd.Set("kubelet.service", "active", "running", time.Hour)
-	systemd.Set("containerd.service", "active", "running", 0)
+	systemd.Set("containerd.service", "active", "running", justStarted)
 	systemd.OnKill(func(unit string, _ syscall.Signal) { // it starts it again
-		systemd.Set(unit, "active", "running", 0)
+		systemd.Set(unit, "active", "running", justStarted)
 		if unit == "kubelet.service" {
 			kubelet.Be(probetest.Well)
 		}
@@ -158,7 +162,7 @@ func (s pluginHealthTests) docker(t *testing.T) {
 	systemd.Set("docker.service", "active", "running", time.Hour)
 	systemd.OnKill(func(unit string, signal syscall.Signal) {
 		if signal == syscall.SIGTERM {
-			systemd.Set(unit, "active", "running", 0)
+			systemd.Set(unit, "active", "running", justStarted)
 		}
 	})
 	im, docker := s.startDocker(t, bus.Run)

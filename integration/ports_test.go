@@ -21,6 +21,7 @@ func TestTakenPort(t *testing.T) {
 	defer taken.Close()
 	a := agent.Start(t, binary, settings)
 	a.WaitReady(t, process.Answers200(http.DefaultClient, "http://"+a.Status+"/healthz", nil))
+	waitComponent(t, a, "receiver", "kmsg", "ok") // a line before that is none of this agent's
 
 	log.Write(t, oops)
 	a.Console.WaitFor(t, "KernelOops", agent.Problem("KernelOops", "TESTING"))

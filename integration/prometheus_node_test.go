@@ -72,7 +72,7 @@ func TestPrometheusHasBothFamilies(t *testing.T) {
 	p.WaitFor(t, "count(net_rx_bytes) > bool 0", only("1"))
 	kinds := kindsOf(a.MetricsText(t))
 	for name, want := range npdMetrics() {
-		samples, err := p.Query(t.Context(), name)
+		samples, err := p.Query(t.Context(), "last_over_time("+name+"[5m])") // also where the last scrape has failed
 		require.NoError(t, err)
 		if len(samples) == 0 {
 			require.True(t, want.own, "%s has no series", name)

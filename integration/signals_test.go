@@ -29,7 +29,7 @@ func TestSignalsDrain(t *testing.T) {
 			a.Console.WaitFor(t, "the first line", agent.Problem("KernelOops", tag))
 			accepted := a.Sum(t, "problem_counter", map[string]string{"reason": "KernelOops"})
 			a.Signal(t, signal)
-			require.Zero(t, a.Wait(t, 15*time.Second), a.Log())
+			require.Zero(t, a.Wait(t, patience), a.Log())
 			told := len(a.Console.Events(t, agent.Problem("KernelOops", tag)))
 			require.GreaterOrEqual(t, float64(told), accepted, "accepted, but not told")
 			_, err := os.Stat(a.Socket)
@@ -50,15 +50,15 @@ func TestUnreadConsoleStallsNothing(t *testing.T) {
 		return append(buffer, "kernel: BUG: unable to handle kernel NULL pointer dereference at "+tag...)
 	}))
 	reason := map[string]string{"reason": "KernelOops"}
-	require.Eventually(t, func() bool { return a.Sum(t, "problem_counter", reason) > 1000 }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return a.Sum(t, "problem_counter", reason) > 1000 }, patience, tick)
 	time.Sleep(1500 * time.Millisecond) // longer than stall_limit
 	status, body := agent.Get(t, "http://"+a.Status+"/healthz")
 	require.Equal(t, 200, status, body)
 	log.Write(t, hung)
-	require.Eventually(t, func() bool { return a.Conditions(t)["KernelDeadlock"].Status == "True" }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return a.Conditions(t)["KernelDeadlock"].Status == "True" }, patience, tick)
 
 	a.Signal(t, syscall.SIGTERM)
-	a.Wait(t, 15*time.Second)
+	a.Wait(t, patience)
 }
 
 // startUnread starts an agent whose standard output is a pipe that nobody reads.

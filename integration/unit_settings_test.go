@@ -76,7 +76,7 @@ service: {pipelines: {logs: {receivers: [checks], exporters: [console, status]}}
 	require.Eventually(t, func() bool {
 		return strings.Contains(u.ask(t, "127.0.0.1:20256"), "refused by a filter of system calls")
 	}, patience, tick)
-	require.Contains(t, u.journal(t), "ProtectClock=no and SystemCallFilter=adjtimex")
+	u.waitJournal(t, "otelnpd", "ProtectClock=no and SystemCallFilter=adjtimex")
 
 	u.dropIn(t, dropInRows(t, "receivers/checks: clock_sync"))
 	u.requireRuns(t)
@@ -138,9 +138,8 @@ WantedBy=multi-user.target
 		_, err := u.systemd.Try(t, "otelnpd", "healthcheck")
 		return err == nil
 	}, patience, tick)
-	log := u.run(t, "journalctl", "--unit=node-problem-detector", "--output=cat", "--no-pager", "--all")
-	require.Contains(t, log, "capabilities that are not needed are kept")
-	require.Contains(t, log, "SystemCallFilter=capset")
+	u.waitJournal(t, "node-problem-detector", "capabilities that are not needed are kept")
+	u.waitJournal(t, "node-problem-detector", "SystemCallFilter=capset")
 	u.run(t, "systemctl", "stop", "node-problem-detector")
 }
 

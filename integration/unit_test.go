@@ -126,7 +126,7 @@ service: {pipelines: {logs: {receivers: [kmsg, journald/unit], exporters: [conso
 	u.configure(t, strings.Replace(valid, "reason: UnitBroke,", "raison: UnitBroke,", 1))
 	_, err := u.systemd.Try(t, "systemctl", "reload", "otelnpd")
 	require.Error(t, err)
-	require.Contains(t, u.journal(t), "raison", "what is wrong")
+	u.waitJournal(t, "otelnpd", "raison") // what is wrong
 	require.Equal(t, main, u.show(t, "MainPID"))
 	u.requireProblem(t)
 	u.configure(t, valid)
@@ -235,16 +235,23 @@ func (u *unit) requireProblem(t *testing.T) {
 	u.waitTold(t, "UnitProblem", u.writeProblem(t))
 }
 
-// journal is what the agent has written to the journal.
-func (u *unit) journal(t *testing.T) string {
+// journal is what a unit has written to the journal.
+func (u *unit) journal(t *testing.T, name string) string {
 	t.Helper()
-	return u.run(t, "journalctl", "--unit=otelnpd", "--output=cat", "--no-pager", "--quiet", "--all")
+	return u.run(t, "journalctl", "--unit="+name, "--output=cat", "--no-pager", "--quiet", "--all")
+}
+
+// waitJournal waits until a unit has written a text to the journal, which takes lines
+// when it comes to them.
+func (u *unit) waitJournal(t *testing.T, name, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(u.journal(t, name), text) }, patience, 10*tick, text)
 }
 
 // events are those of the agent's lines in the journal that tell of problems.
 func (u *unit) events(t *testing.T) (events []agent.Event) {
 	t.Helper()
-	for line := range strings.Lines(u.journal(t)) {
+	for line := range strings.Lines(u.journal(t, "otelnpd")) {
 		var e agent.Event
 		if err := json.Unmarshal([]byte(line), &e); err == nil && e.Event == agent.EventProblem {
 			events = append(events, e)

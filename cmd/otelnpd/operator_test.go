@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -170,11 +172,12 @@ func manyRules(rules, silenced int) (many []operator.Rule) {
 func TestRulesSilenceMoreThanAtOnce(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	s.rules, s.slow = manyRules(65, 0), 2500*time.Millisecond
-	got := otelnpd(t, "", "rules", "silence", "--condition", "Many", "--for", "1h", "--timeout", "4s", "--socket", s.socket)
+	const rules = 5*64 + 1 // of which 64 are asked for at once: six times a second are more than --timeout
+	s.rules, s.slow = manyRules(rules, 0), time.Second
+	got := otelnpd(t, "", "rules", "silence", "--condition", "Many", "--for", "1h", "--timeout", "5s", "--socket", s.socket)
 	require.Zero(t, got.code, got.stderr)
-	require.Equal(t, 65, strings.Count(got.stdout, "is silenced until"))
-	require.Len(t, s.silenced(), 65)
+	require.Equal(t, rules, strings.Count(got.stdout, "is silenced until"))
+	require.Len(t, s.silenced(), rules)
 }
 
 // More than can be silenced is refused before any is.
@@ -199,7 +202,11 @@ func TestRulesSilenceEndsWithAnAgentThatHangs(t *testing.T) {
 	got := otelnpd(t, "", append([]string{"rules", "unsilence", "--timeout", "200ms", "--socket", socket}, ids...)...)
 	require.Equal(t, 1, got.code)
 	require.Contains(t, got.stderr, "unsilence many/0000: ")
-	require.Regexp(t, `\n136 more rules were not asked for\n$`, got.stderr)
+	told := regexp.MustCompile(`\n(\d+) more rules were not asked for\n$`).FindStringSubmatch(got.stderr)
+	require.NotNil(t, told, got.stderr)
+	left, err := strconv.Atoi(told[1])
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, left, 200-64, "no more are asked for than at once; on a busy machine the first is too late for some of those")
 }
 
 // What is in order is done, whatever is wrong with the rest.

@@ -51,7 +51,7 @@ func TestPluginTest(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			exit, out, errs := tryPlugins(t, "a.yaml", strings.ReplaceAll(pluginYAML, "CODE", code))
 			require.Equal(t, want.exit, exit, errs)
-			lines := strings.Split(regexp.MustCompile(`\d+m?s `).ReplaceAllString(out, "TOOK "), "\n")
+			lines := strings.Split(regexp.MustCompile(`[\d.]+m?s `).ReplaceAllString(out, "TOOK "), "\n")
 			squeeze := func(line string) string { return strings.Join(strings.Fields(line), " ") }
 			require.Len(t, lines, 8, out)
 			require.Equal(t, squeeze("clock - "+want.verdict), squeeze(lines[1]))

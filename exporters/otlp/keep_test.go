@@ -70,7 +70,7 @@ func TestWithoutAStateTheRestIsCounted(t *testing.T) {
 	l.Answer(func(*otlptest.Request) otlptest.Reply { return soon(t, codes.Unavailable) })
 	exporter := l.start(t)
 	consume(t, exporter, "one", "two")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	require.ErrorContains(t, exporter.Shutdown(ctx), "2 records could not be sent to the Collector")
 	require.EqualValues(t, 2, l.sums(t)["exporter.dropped_records shutdown"])
@@ -79,6 +79,7 @@ func TestWithoutAStateTheRestIsCounted(t *testing.T) {
 
 func TestAReloadWaitsForTheRequestUnderWay(t *testing.T) {
 	l := newLab(t)
+	l.patience = 10 * time.Second
 	release := make(chan struct{})
 	l.Answer(func(*otlptest.Request) otlptest.Reply { return otlptest.Reply{Hold: release} })
 	exporter := l.start(t)

@@ -36,6 +36,8 @@ type lab struct {
 	log      pipelinetest.Output
 	reader   sdkmetric.Reader
 	source   *source // of metrics to send
+	// patience of exporters when a successor takes over; 0: the usual one.
+	patience time.Duration
 }
 
 func newLab(t *testing.T) *lab {
@@ -61,6 +63,9 @@ func (l *lab) make(t *testing.T) keeper {
 	require.NoError(t, err)
 	made, ok := exporter.(keeper)
 	require.True(t, ok)
+	if l.patience > 0 {
+		otlp.SetHandOverPatience(made, l.patience)
+	}
 	return made
 }
 

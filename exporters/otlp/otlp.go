@@ -45,7 +45,8 @@ type exporter struct {
 	full      atomic.Bool // it was told that records are dropped
 	linesFull atomic.Bool // and that raw lines are
 	// silent: metrics are sent, and no record has come yet.
-	silent atomic.Bool
+	silent   atomic.Bool
+	patience time.Duration // handOverPatience, but in tests
 }
 
 func newExporter(settings pipeline.Settings, config *Config, source telemetry.Source, lookup func(string) (string, bool)) (*exporter, error) {
@@ -68,7 +69,8 @@ func newExporter(settings pipeline.Settings, config *Config, source telemetry.So
 	lines.OnChange(settings.Keeping.Moved) // written with the position, which moves with every line anyway
 	e := &exporter{
 		logger: settings.Logger, keeping: settings.Keeping, node: settings.Node, outbox: box, lines: lines, odd: odd, ended: make(chan struct{}),
-		status: &status{addresses: [2]string{options.Endpoint.Address}, changes: pipeline.NewStatusChanges(settings.Report)},
+		patience: handOverPatience,
+		status:   &status{addresses: [2]string{options.Endpoint.Address}, changes: pipeline.NewStatusChanges(settings.Report)},
 	}
 	e.sender = &sender{
 		outbox: box, client: collector.New(options), origin: resource.New(settings, config.Resource, lookup), scope: newScope(settings.Version),
@@ -204,7 +206,7 @@ func (e *exporter) await(ctx context.Context) {
 	if !pipeline.IsHandOver(ctx) {
 		return
 	}
-	patience := time.NewTimer(handOverPatience)
+	patience := time.NewTimer(e.patience)
 	defer patience.Stop()
 	select {
 	case <-e.ended:

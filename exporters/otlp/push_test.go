@@ -229,20 +229,16 @@ func TestACollectorWithoutAPipelineForMetrics(t *testing.T) {
 
 func TestTheNewestWins(t *testing.T) {
 	l := newPushLab(t)
-	away := atomic.Bool{}
-	away.Store(true)
 	later := soon(t, codes.Unavailable)
-	l.Answer(func(*otlptest.Request) otlptest.Reply {
-		if away.Load() {
-			return later
-		}
-		return otlptest.Reply{}
-	})
+	l.Answer(func(*otlptest.Request) otlptest.Reply { return later })
 	l.source.add(1)
 	l.start(t)
 	eventually(t, "degraded", func() bool { return strings.Contains(l.statuses.Last().Reason, "does not take metrics") })
-	l.source.add(1)
-	away.Store(false)
+	l.Answer(func(*otlptest.Request) otlptest.Reply { // meanwhile nothing else is under way
+		l.source.add(1)
+		l.Answer(nil)
+		return later
+	})
 	l.waitForValue(t, 2)
 	for _, reading := range l.Readings() {
 		require.EqualValues(t, 2, value(reading), "what could not be sent is not sent later")
@@ -291,6 +287,7 @@ func (l *lab) deltas(t *testing.T) (sum int64) {
 
 func TestDeltasOverOutagesAndReloads(t *testing.T) {
 	l := newPushLab(t)
+	l.patience = 10 * time.Second // what is cut off would be told twice
 	l.config.Metrics.Temporality = otlp.Delta
 	n, later := atomic.Int64{}, soon(t, codes.Unavailable)
 	l.Answer(func(r *otlptest.Request) otlptest.Reply {
@@ -312,6 +309,7 @@ func TestDeltasOverOutagesAndReloads(t *testing.T) {
 		}
 	}
 	eventually(t, "all", func() bool { return l.deltas(t) >= l.source.count.Load() })
+	l.Answer(nil) // at the end there is no second try
 	l.source.add(5)
 	shutdown(t, exporter)
 	require.Equal(t, l.source.count.Load(), l.deltas(t), "the last is sent at the end")
@@ -332,6 +330,7 @@ func (l *lab) replace(t *testing.T, before keeper) keeper {
 
 func TestAReloadKeepsTheBeat(t *testing.T) {
 	l := newPushLab(t)
+	l.patience = 10 * time.Second
 	l.config.Metrics.Interval = time.Hour
 	exporter := l.start(t)
 	l.waitForValue(t, 0)

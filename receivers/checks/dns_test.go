@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"strings"
@@ -109,26 +110,31 @@ func TestLookups(t *testing.T) {
 	for name, one := range map[string]struct {
 		servers []string
 		want    string
+		timeout time.Duration // short, where a silent server is waited for; 0: the longest
 	}{
-		"an address":             {[]string{good.address}, "ok: the lookup of node.example took "},
-		"behind an alias":        {[]string{answers(t, aliasOf, addressOf).address}, "ok: "},
-		"cut":                    {[]string{answers(t, func(m *dnsmessage.Message) { m.Truncated = true }).address}, "ok: "},
-		"beside strangers":       {[]string{confused.address}, "ok: "},
-		"the second knows":       {[]string{lost.address, good.address}, "ok: "},
-		"the first is silent":    {[]string{silent.address, good.address}, "ok: "},
-		"the first is not there": {[]string{unused(t), good.address}, "ok: "},
-		"no such name":           {[]string{answers(t, rcode(dnsmessage.RCodeNameError)).address, good.address}, "there is no such name"},
-		"no address":             {[]string{answers(t, aliasOf).address}, "there is no such name with an IPv4 address"},
-		"a failure":              {[]string{lost.address}, "the server says RCodeServerFailure"},
-		"refused":                {[]string{answers(t, rcode(dnsmessage.RCodeRefused)).address}, "the server says RCodeRefused"},
-		"silence":                {[]string{silent.address, silent.address}, silent.address + ": there was no answer within 200ms; " + silent.address + ": there was no answer within 200ms"},
-		"nobody":                 {[]string{unused(t)}, "connection refused"},
-		"nonsense":               {[]string{broken.address}, "read the answer: "},
+		"an address":             {servers: []string{good.address}, want: "ok: the lookup of node.example took "},
+		"behind an alias":        {servers: []string{answers(t, aliasOf, addressOf).address}, want: "ok: "},
+		"cut":                    {servers: []string{answers(t, func(m *dnsmessage.Message) { m.Truncated = true }).address}, want: "ok: "},
+		"beside strangers":       {servers: []string{confused.address}, want: "ok: "},
+		"the second knows":       {servers: []string{lost.address, good.address}, want: "ok: "},
+		"the first is silent":    {[]string{silent.address, good.address}, "ok: ", 2 * time.Second},
+		"the first is not there": {servers: []string{unused(t), good.address}, want: "ok: "},
+		"no such name":           {servers: []string{answers(t, rcode(dnsmessage.RCodeNameError)).address, good.address}, want: "there is no such name"},
+		"no address":             {servers: []string{answers(t, aliasOf).address}, want: "there is no such name with an IPv4 address"},
+		"a failure":              {servers: []string{lost.address}, want: "the server says RCodeServerFailure"},
+		"refused":                {servers: []string{answers(t, rcode(dnsmessage.RCodeRefused)).address}, want: "the server says RCodeRefused"},
+		"silence": {
+			[]string{silent.address, silent.address},
+			silent.address + ": there was no answer within 200ms; " + silent.address + ": there was no answer within 200ms", 400 * time.Millisecond,
+		},
+		"nobody":   {servers: []string{unused(t)}, want: "connection refused"},
+		"nonsense": {servers: []string{broken.address}, want: "read the answer: "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := all()
+			config, timeout := all(), cmp.Or(one.timeout, maxLookup)
 			config.DNS.Enabled, config.DNS.Names, config.DNS.Servers = true, []string{"node.example"}, one.servers
-			config.DNS.Timeout, config.DNS.Warn, config.DNS.Fail.Enter, config.DNS.Fail.Leave = 400*time.Millisecond, Limit{}, 0.4, 0.3
+			config.DNS.Timeout, config.DNS.Warn = timeout, Limit{}
+			config.DNS.Fail.Enter, config.DNS.Fail.Leave = timeout.Seconds(), 0.9*timeout.Seconds()
 			got := told(checkOn(t, config, host(), "dns").Run(t.Context()))
 			require.Len(t, got, 1)
 			require.Contains(t, got[0], one.want)
@@ -153,7 +159,11 @@ func TestLookupErrors(t *testing.T) {
 		": there was no answer within 50ms":            silent.address,
 		"connection refused":                           unused(t),
 	} {
-		_, err := lookup(t.Context(), "node.example", []netip.AddrPort{netip.MustParseAddrPort(server)}, 50*time.Millisecond)
+		timeout := maxLookup
+		if server == silent.address {
+			timeout = 50 * time.Millisecond
+		}
+		_, err := lookup(t.Context(), "node.example", []netip.AddrPort{netip.MustParseAddrPort(server)}, timeout)
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, server)
 	}

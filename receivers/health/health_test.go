@@ -32,13 +32,15 @@ func TestContract(t *testing.T) {
 
 func TestVerdicts(t *testing.T) {
 	l := newLab(t)
-	l.config.Timeout = 200 * time.Millisecond
 	l.start(nil)
 	require.Equal(t, []string{"ok", "ok"}, l.states(2))
+	usual := l.config.Timeout
+	l.config.Timeout = 200 * time.Millisecond // for those that are waited for in vain
 	for _, manner := range []probetest.Manner{probetest.Fails, probetest.Hangs, probetest.Drips, probetest.BreaksOff} {
 		l.kubelet.Be(manner)
 		require.Equal(t, []string{"problem"}, l.states(1))
 	}
+	l.config.Timeout = usual
 	l.kubelet.Be(probetest.Well)
 	require.Equal(t, []string{"ok"}, l.states(1))
 	l.kubelet.Stop()

@@ -76,7 +76,7 @@ func run(t *testing.T, tests []one) {
 
 func TestVerdicts(t *testing.T) {
 	const unknown, ok, problem = pipeline.StateUnknown, pipeline.StateOK, pipeline.StateProblem
-	timeout := func(_ *lab, c *plugin.Check) { c.Timeout = time.Second }
+	timeout := func(_ *lab, c *plugin.Check) { c.Timeout = 3 * time.Second } // in which a shell must come to its first line
 	run(t, []one{
 		{name: "ok", script: "echo fine", state: ok, message: "fine"},
 		{name: "a problem", script: "printf ' two\\nlines \\n\\n'; exit 1", state: problem, message: "two\nlines"},
@@ -84,8 +84,8 @@ func TestVerdicts(t *testing.T) {
 		{name: "silence", script: "exit 1", state: problem, message: "DIR/check: exit status 1"},
 		{name: "standard error alone", script: "echo broken >&2; exit 3", state: unknown, message: "DIR/check: exit status 3: broken"},
 		{name: "killed", script: "kill -SEGV $$", state: unknown, message: "DIR/check: signal: segmentation fault", failed: "signal"},
-		{name: "times out", script: "echo began; sleep 1000", set: timeout, state: unknown, message: "DIR/check did not end within 1s: began", failed: "timeout"},
-		{name: "times out and says ok", script: "trap 'exit 0' TERM; sleep 1000 & wait", set: timeout, state: unknown, message: "DIR/check did not end within 1s", failed: "timeout"},
+		{name: "times out", script: "echo began; sleep 1000", set: timeout, state: unknown, message: "DIR/check did not end within 3s: began", failed: "timeout"},
+		{name: "times out and says ok", script: "trap 'exit 0' TERM; sleep 1000 & wait", set: timeout, state: unknown, message: "DIR/check did not end within 3s", failed: "timeout"},
 		{name: "missing", set: func(_ *lab, c *plugin.Check) { c.Path = "/nonexistent" }, state: unknown,
 			message: "/nonexistent cannot be started: it, its interpreter or its working directory does not exist", failed: "not_started"},
 		{name: "bytes that are no text", script: `printf 'a\000\377\033[31mb'; exit 1`, state: problem, message: "a\ufffd\ufffd\ufffd[31mb"},
@@ -110,7 +110,7 @@ func TestVerdictsAsNPD(t *testing.T) {
 		{name: "silence", script: "exit 1", set: npd, state: problem},
 		{name: "timeout", script: `printf 'say "x"\n'; exec sleep 1000`, set: func(l *lab, c *plugin.Check) {
 			npd(l, c)
-			c.Timeout = time.Second
+			c.Timeout = 3 * time.Second
 		}, state: unknown, message: `Timeout when running plugin ".DIR/check": state - signal: killed. output - "say \"x\""`, failed: "timeout"},
 		{name: "not executable", set: func(l *lab, c *plugin.Check) {
 			npd(l, c)
@@ -173,7 +173,7 @@ func TestShutdownEndsCommands(t *testing.T) {
 				cancel()
 				began := time.Now()
 				require.NoError(t, l.receiver.Shutdown(ctx))
-				require.Less(t, time.Since(began), 5*time.Second)
+				require.Less(t, time.Since(began), l.config.KillGrace)
 				require.NoDirExists(t, "/proc/"+pid)
 			}
 			l.stop()

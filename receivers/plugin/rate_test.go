@@ -122,17 +122,17 @@ func bareDelays(lasting time.Duration) float64 {
 	return float64(inTime) / float64(ticks)
 }
 
-// Many plugins a second keep their schedule as well as a plain timer does, although
-// two among them hang, and each costs little more than its process. OTELNPD_SOAK=1: 500
-// a second for a minute.
+// Many plugins a second run on although two among them hang, and each costs little more
+// than its process. OTELNPD_SOAK=1: 500 a second for a minute, which keep their schedule
+// as well as a plain timer does.
 func TestManyPlugins(t *testing.T) {
-	plugins, lasting := 100, 4*time.Second
+	plugins, timeout := 100, time.Hour // those that hang do so for as long as the test
 	soak := os.Getenv("OTELNPD_SOAK") != ""
 	if soak {
-		plugins, lasting = 500, time.Minute
+		plugins, timeout = 500, 2*time.Second
 	}
 	l := newLab(t)
-	l.config.Interval, l.config.Spread, l.config.Concurrency, l.config.Timeout = time.Second, true, 50, 2*time.Second
+	l.config.Interval, l.config.Spread, l.config.Concurrency, l.config.Timeout = time.Second, true, 50, timeout
 	path := l.tiny()
 	for i := range plugins {
 		l.config.Checks = append(l.config.Checks, plugin.Check{ID: fmt.Sprintf("tiny-%d", i), Path: path, Declaration: check.Declaration{Reason: "Broken"}})
@@ -143,15 +143,23 @@ func TestManyPlugins(t *testing.T) {
 	bare := bareCost(t, path)
 	before, began := cpuTime(t), time.Now()
 	l.start()
-	bareShare := bareDelays(lasting)
+	var bareShare float64
+	if soak {
+		bareShare = bareDelays(time.Minute)
+		t.Logf("of the ticks of a plain timer %.2f %% come within 100 ms", 100*bareShare)
+	} else { // how long that takes is the machine's
+		require.Eventually(t, func() bool { _, runs := l.delays(); return runs > uint64(3*plugins) }, time.Minute, 100*time.Millisecond)
+	}
 	took, used := time.Since(began), cpuTime(t)-before
 	share, runs := l.delays()
 	l.stop()
 	each := used / time.Duration(runs)
-	t.Logf("%d runs in %s: %.1f a second, %.2f %% begun within 100 ms (of a plain timer: %.2f %%), %s of processor each (a bare process: %s), %.1f %% of one processor",
-		runs, took, float64(runs)/took.Seconds(), 100*share, 100*bareShare, each, bare, 100*used.Seconds()/took.Seconds())
-	require.Greater(t, float64(runs), 0.8*float64(plugins)*(lasting.Seconds()-1), "runs are skipped")
-	require.GreaterOrEqual(t, share, bareShare-0.2)
+	t.Logf("%d runs in %s: %.1f a second, %.2f %% begun within 100 ms, %s of processor each (a bare process: %s), %.1f %% of one processor",
+		runs, took, float64(runs)/took.Seconds(), 100*share, each, bare, 100*used.Seconds()/took.Seconds())
+	if soak {
+		require.Greater(t, float64(runs), 0.8*float64(plugins)*(took.Seconds()-1), "runs are skipped")
+		require.GreaterOrEqual(t, share, bareShare-0.2)
+	}
 	if soak && bareShare >= 0.999 { // the machine had nothing better to do
 		require.GreaterOrEqual(t, share, 0.99, "the 99th percentile is over 100 ms")
 	}

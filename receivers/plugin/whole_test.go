@@ -29,7 +29,7 @@ func TestTextEndsInstancesOfEarlierJSON(t *testing.T) {
 	}
 	stands := func(want pipeline.ConditionStatus) {
 		t.Helper()
-		require.Eventually(t, func() bool { return store.Views()[0].Status == want }, 5*time.Second, time.Millisecond, "wait for %s", want)
+		require.Eventually(t, func() bool { return store.Views()[0].Status == want }, 20*time.Second, time.Millisecond, "wait for %s", want)
 	}
 	l.printing(`{"status":"problem","instance":"sda","message":"worn"}`, 1)
 	l.config.Checks[0].Condition = "Disk"

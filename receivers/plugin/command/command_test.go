@@ -115,7 +115,7 @@ func TestTimeout(t *testing.T) {
 		t.Run(one.name, func(t *testing.T) {
 			l := newLab(t)
 			c := l.script(one.script)
-			c.Timeout, c.KillGrace = time.Second, one.grace
+			c.Timeout, c.KillGrace = 2*time.Second, one.grace
 			r := l.run(c)
 			require.FileExists(t, filepath.Join(l.dir, "began"), "the machine is too slow for this test")
 			require.Equal(t, command.TimedOut, r.End)

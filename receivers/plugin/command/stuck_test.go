@@ -84,7 +84,7 @@ func TestStuck(t *testing.T) {
 	require.Equal(t, pid, strconv.Itoa(r.Stuck.PID))
 	require.Equal(t, "D", r.Stuck.State)
 	require.Equal(t, "before\n", string(r.Stdout))
-	require.Less(t, r.Took, 5*time.Second)
+	require.Less(t, r.Took, patience)
 
 	require.Equal(t, 1, l.launcher.StuckCount([]string{"check", "other"}))
 	told, ok := l.launcher.Stuck("check")
@@ -149,7 +149,7 @@ func TestExecutableDoesNotAnswer(t *testing.T) {
 	require.Equal(t, "the file system that it is on does not answer", command.Why(r.Err))
 	began := time.Now()
 	require.ErrorIs(t, l.run(hanging).Err, command.ErrNoAnswer, "one reader waits, not one a run")
-	require.Less(t, time.Since(began), time.Second)
+	require.Less(t, time.Since(began), 2*time.Second, "it does not wait for an answer of its own")
 
 	dead.abort()
 	require.Eventually(t, func() bool { return !errors.Is(l.run(hanging).Err, command.ErrNoAnswer) }, patience, time.Millisecond)
