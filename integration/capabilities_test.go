@@ -1,10 +1,13 @@
 package integration
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -87,6 +90,9 @@ func requireRights(t *testing.T, pid int, capabilities string) {
 	require.Greater(t, len(threads), 1)
 	for _, path := range threads {
 		status, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // it has ended meanwhile
+		}
 		require.NoError(t, err)
 		var rights []string
 		for _, found := range rightsLine.FindAllStringSubmatch(string(status), -1) {

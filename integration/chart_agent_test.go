@@ -227,7 +227,7 @@ func (s chartTests) follows(t *testing.T, p *podAgent) {
 
 	p.upgrade(t, storagePack+"- {id: bad, pattern: '(', reason: Bad}\n")
 	p.waitMetric(t, "otelnpd_config_last_reload_successful 0")
-	require.Contains(t, p.Log(), "storage.yaml:5:")
+	require.Eventually(t, func() bool { return strings.Contains(p.Log(), "storage.yaml:5:") }, patience, tick)
 	p.kernelSays(t, "storage link eth9 is slow")
 	p.waitMetric(t, `problem_counter{reason="LinkSlow"} 2`)
 

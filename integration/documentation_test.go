@@ -17,7 +17,7 @@ import (
 )
 
 // pageDeadline is how long the commands of one page may take on a busy machine.
-const pageDeadline = 5 * time.Minute
+const pageDeadline = 15 * time.Minute
 
 // Every page of the repository: the commands that it marks are run, each page on a
 // machine of its own, and must succeed and print what the page says.

@@ -56,7 +56,7 @@ func (s kubernetesTests) dieAt(t *testing.T, faulty, plan string) {
 	require.NoError(t, err)
 	writing := time.NewTicker(150 * time.Millisecond)
 	defer writing.Stop()
-	deadline := time.After(patience)
+	deadline := time.After(2 * time.Minute)
 	for i, alive := 0, true; alive; i++ {
 		select {
 		case <-a.Exited():

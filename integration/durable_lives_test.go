@@ -32,6 +32,8 @@ type lives struct {
 	forgotten time.Time
 	// collector is told too; nil: there is none.
 	collector *servers.Collector
+	// settled is how often all that was written had been told.
+	settled int
 
 	mu       sync.Mutex // over what follows, and over the configuration
 	all      []*agent.Agent

@@ -31,9 +31,7 @@ func (l *lives) settle(t testing.TB) {
 	t.Helper()
 	a := l.current()
 	a.WaitReady(t, a.Ready())
-	// It comes last, so that what is missing then is missing for good.
-	require.NoError(t, l.writeProblem("the last"))
-	l.waitLast(t)
+	l.waitLast(t, l.writeProblem)
 	last := l.episodes[len(l.episodes)-1]
 	status, reason := "True", dockerHung
 	if !last.cleared.IsZero() {
@@ -46,14 +44,18 @@ func (l *lives) settle(t testing.TB) {
 	l.waitHeartbeats(t, 1)
 }
 
-// waitLast waits until the last problem has been told, and with it what came before. It
-// is on the console before the exporter to Kubernetes has it: a queue of nothing tells
-// that all is written only once the last one's Event is there.
-func (l *lives) waitLast(t testing.TB) {
+// waitLast writes a last problem and waits until it has been told, and with it what came
+// before: what is missing then is missing for good. It is on the console before the
+// exporter to Kubernetes has it: a queue of nothing tells that all is written only once
+// the last one's Event is there. A life may be settled twice: each has a name of its own.
+func (l *lives) waitLast(t testing.TB, write func(what string) error) {
 	t.Helper()
 	a := l.current()
-	a.Console.WaitFor(t, "the last problem", agent.Problem("Problem", "the last"))
-	isLast := func(e servers.Event) bool { return e.Message == "problem the last" }
+	l.settled++
+	last := fmt.Sprint("the last ", l.settled)
+	require.NoError(t, write(last))
+	a.Console.WaitFor(t, "the last problem", func(e agent.Event) bool { return isProblem(e) && e.Message == "problem "+last })
+	isLast := func(e servers.Event) bool { return e.Message == "problem "+last }
 	require.Eventually(t, func() bool { return slices.ContainsFunc(l.events(t, "Problem"), isLast) }, time.Minute, tick,
 		"the last problem has no Event")
 	queued := map[string]string{"exporter": "kubernetes"}

@@ -59,7 +59,12 @@ func (s kubernetesTests) upgrade(t *testing.T) {
 	require.Regexp(t, `"id": "`+frozenName(older)+`/noisy",[^}]*"silenced_until"`, rules.Stdout)
 	kept := frozen.Payload.Sections.Console.Records
 	require.NotEmpty(t, kept)
-	for i, event := range a.Console.Events(t, func(agent.Event) bool { return true })[:len(kept)] {
+	var told []agent.Event
+	require.Eventually(t, func() bool {
+		told = a.Console.Events(t, func(agent.Event) bool { return true })
+		return len(told) >= len(kept)
+	}, patience, tick)
+	for i, event := range told[:len(kept)] {
 		require.Contains(t, kept[i].Text, `"uid":"`+event.UID+`"`)
 	}
 	require.NotContains(t, a.Log(), `"level":"ERROR"`)

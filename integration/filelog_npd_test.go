@@ -43,6 +43,7 @@ func TestFilelogNPD(t *testing.T) {
 	settings := agent.NewSettings(t)
 	a := agent.StartNPD(t, binary, settings, "--config.system-log-monitor="+monitor, "--enable-k8s-exporter=false")
 	a.WaitReady(t, process.Answers200(http.DefaultClient, "http://"+a.Metrics+"/metrics", nil))
+	a.WaitReady(t, a.Ready())
 	count := func(reason string) float64 { return a.Sum(t, "problem_counter", map[string]string{"reason": reason}) }
 	require.Equal(t, "False", a.Conditions(t)["DiskBad"].Status)
 

@@ -111,6 +111,7 @@ func (r *fileRig) rotateAtRandom(ctx context.Context, random *rand.Rand) error {
 			return err
 		}
 		r.rotations++
+		r.writer.waitReopened(ctx)
 	}
 	return nil
 }
@@ -131,7 +132,7 @@ func (r *fileRig) requireAll(t *testing.T, truncates bool) {
 		}
 		return len(missing) == 0
 	}
-	require.Eventually(t, complete, time.Minute, 100*time.Millisecond, "%d lines are in the files and were not told", len(missing))
+	require.Eventually(t, complete, 5*time.Minute, 500*time.Millisecond, "%d lines are in the files and were not told", len(missing))
 	written := r.writer.marked()
 	t.Logf("%d lines in %s (%.0f a second), %d kills, %d rotations; %d marked, %d of them in the files, %d told, the rest %s after the end",
 		r.writer.lines, r.writer.took.Round(time.Millisecond), float64(r.writer.lines)/r.writer.took.Seconds(), fileKills(), r.rotations,

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +27,7 @@ type fileWriter struct {
 	lines   int
 	took    time.Duration
 	written []markedLine
+	looks   atomic.Int64 // how often it has looked whether the log was renamed
 }
 
 // markedLine is a line that a rule matches, and where it was written.
@@ -67,25 +71,40 @@ func (w *fileWriter) run(ctx context.Context) error {
 			if err := w.write(min(due-w.lines, 500)); err != nil {
 				return err
 			}
-		}
-		if err := w.reopen(); err != nil {
-			return err
+			if err := w.reopen(); err != nil {
+				return err
+			}
 		}
 		<-ticker.C
 	}
 	return w.file.Close()
 }
 
-// reopen opens the log anew if it was renamed.
+// reopen opens the log anew if it was renamed, and logrotate has made the new one.
 func (w *fileWriter) reopen() error {
+	defer w.looks.Add(1)
 	own, err := w.file.Stat()
 	if err != nil {
 		return err
 	}
-	if there, err := os.Stat(w.path); err == nil && os.SameFile(own, there) {
+	there, err := os.Stat(w.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case os.SameFile(own, there):
 		return nil
 	}
 	return w.open()
+}
+
+// waitReopened waits until it has looked since it was called, or ctx is over: a look may be
+// under way. Who rotates twice before that compresses what is still written.
+func (w *fileWriter) waitReopened(ctx context.Context) {
+	for looks := w.looks.Load(); w.looks.Load() < looks+2 && ctx.Err() == nil; {
+		time.Sleep(pause)
+	}
 }
 
 // write writes some lines, in two pieces, the first of which ends within one.

@@ -131,6 +131,9 @@ func (p *pod) events(t *testing.T, match func(agent.Event) bool) (events []agent
 	text, err := os.ReadFile(p.container.Log)
 	require.NoError(t, err)
 	for entry := range strings.Lines(string(text)) {
+		if !strings.HasSuffix(entry, "\n") {
+			break // it is being written
+		}
 		if _, event, found := strings.Cut(entry, " stdout F "); found {
 			var e agent.Event
 			require.NoError(t, json.Unmarshal([]byte(event), &e), entry)

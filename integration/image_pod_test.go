@@ -73,7 +73,8 @@ func TestPod(t *testing.T) {
 		logs := t.TempDir()
 		path := filepath.Join(logs, "app.log")
 		require.NoError(t, os.WriteFile(path, nil, 0o644))
-		p := newPod(t, `filelog: {include: [/logs/app.log], format: plain}`)
+		// The probe of the Pod answers before the receiver has begun.
+		p := newPod(t, `filelog: {include: [/logs/app.log], format: plain, start_at: beginning}`)
 		for _, mount := range p.config.Mounts[1:] { // the state and the socket
 			require.NoError(t, os.Chown(mount.HostPath, nobody, nobody))
 		}

@@ -16,9 +16,7 @@ func (r *journalRig) settle(t *testing.T) {
 	t.Helper()
 	a := r.current()
 	a.WaitReady(t, a.Ready())
-	// It comes last, so that what is missing then is missing for good.
-	require.NoError(t, r.send(watched, "the last"))
-	r.waitLast(t)
+	r.waitLast(t, func(what string) error { return r.send(watched, what) })
 	require.NoError(t, r.collect(t.Context()))
 	require.Len(t, r.found, r.written, "written, and in the files")
 }

@@ -22,7 +22,7 @@ func (r *rig) degradedUntil(t testing.TB, remedy string, mend func()) {
 	degraded := waitExporter(t, a, "degraded")
 	require.NotEmpty(t, degraded.Reason)
 	require.Contains(t, degraded.Remedy, remedy, "%+v", degraded)
-	require.Equal(t, "True", a.Conditions(t)[deadlock].Status)
+	require.Eventually(t, func() bool { return a.Conditions(t)[deadlock].Status == "True" }, patience, tick)
 	status, body := agent.Get(t, "http://"+a.Status+"/readyz")
 	require.Equal(t, 503, status)
 	require.Contains(t, body, "exporter kubernetes is degraded")

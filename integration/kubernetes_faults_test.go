@@ -41,6 +41,7 @@ func (s kubernetesTests) outage(t *testing.T) {
 	own.k.Stop(t)
 	stopped := time.Now()
 	b := second.startDegraded(t)
+	hanging := time.Now()
 	first.hang(t, "docker")
 	hung := time.Now()
 	var problems []string
@@ -58,7 +59,7 @@ func (s kubernetesTests) outage(t *testing.T) {
 	up := time.Now()
 
 	is := first.waitCondition(t, "True", dockerHung)
-	require.WithinDuration(t, hung, is.LastTransitionTime, 2*time.Second)
+	require.WithinRange(t, is.LastTransitionTime, hanging.Truncate(time.Second), hung.Add(2*time.Second))
 	first.requireProblems(t, append([]string{"before"}, problems...)...)
 	second.requireProblems(t, problems...)
 	t.Logf("all told %s after the apiserver came back from an outage of %s", time.Since(up), up.Sub(stopped))

@@ -22,6 +22,7 @@ func (s kubernetesTests) kill(t *testing.T) {
 	a := r.start(t)
 	r.hang(t, "docker")
 	was := r.waitCondition(t, "True", dockerHung)
+	r.waitEvents(t, dockerHung, 1) // which nobody would write after the kill
 	for range 3 {
 		a.Kill(t)
 		time.Sleep(1100 * time.Millisecond) // a time that moved would show
@@ -112,14 +113,21 @@ func (r *rig) writeMarker(t testing.TB, node servers.Node, boot, instead string)
 	return made
 }
 
-// bootTime is when the machine booted, by /proc/stat (proc(5)).
+// bootTime is when the machine booted, by /proc/uptime (proc(5)), which is read until
+// nothing has come between it and the clock.
 func bootTime(t *testing.T) time.Time {
 	t.Helper()
-	content, err := os.ReadFile("/proc/uptime")
-	require.NoError(t, err)
-	uptime, err := time.ParseDuration(strings.Fields(string(content))[0] + "s")
-	require.NoError(t, err)
-	return time.Now().Add(-uptime).Truncate(time.Second)
+	for {
+		now := time.Now()
+		content, err := os.ReadFile("/proc/uptime")
+		require.NoError(t, err)
+		if time.Since(now) > 100*time.Millisecond {
+			continue
+		}
+		uptime, err := time.ParseDuration(strings.Fields(string(content))[0] + "s")
+		require.NoError(t, err)
+		return now.Add(-uptime).Truncate(time.Second)
+	}
 }
 
 // The agent is killed while it waits for the answer to the patch that tells of the

@@ -157,10 +157,11 @@ func (s kubernetesTests) hostileTexts(t *testing.T) {
 func (s kubernetesTests) longText(t *testing.T) {
 	t.Parallel()
 	r := s.rigOnNode(t)
+	// The windows have room for what other tests write between two of the lines.
 	pattern := `(?s)` + r.tag + ` first.*` + r.tag + ` last[^\n]*`
 	r.settings.Rules = fmt.Sprintf(`rules: [
-		{id: long, pattern: '%[1]s', reason: LongStory, window: {lines: 30}},
-		{id: lasting, pattern: '%[1]s', reason: LongStory, window: {lines: 30}, condition: %[2]s}]`, pattern, deadlock)
+		{id: long, pattern: '%[1]s', reason: LongStory, window: {lines: 300}},
+		{id: lasting, pattern: '%[1]s', reason: LongStory, window: {lines: 300}, condition: %[2]s}]`, pattern, deadlock)
 	a := r.start(t)
 	require.NoError(t, s.log.WriteMany(10, func(buffer []byte, i int) []byte {
 		word := map[int]string{0: " first ", 9: " last "}[i]

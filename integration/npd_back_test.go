@@ -101,6 +101,7 @@ func (s kubernetesTests) npdThereAndBack(t *testing.T) {
 	stop(t, there)
 	r.requireStands(t, found)
 
+	r.waitNextSecond(t)
 	d := r.startDetector(t)
 	require.Equal(t, []string{deadlock, "Ready"}, r.types(t))
 	forgotten := r.k.Node(t, r.settings.Node).Condition(deadlock)
@@ -117,12 +118,20 @@ func (s kubernetesTests) npdThereAndBack(t *testing.T) {
 	require.Eventually(t, func() bool { return r.k.Node(t, r.settings.Node).Condition(deadlock).Status == "False" }, patience, tick)
 	stop(t, again)
 
+	r.waitNextSecond(t)
 	d.find(t, r.tag+" hung docker:4")
 	was = r.k.Node(t, r.settings.Node).Condition(deadlock)
 	r.converted(t)
 	r.waitHeartbeats(t, 3)
 	r.requireStands(t, was)
 	require.Len(t, r.events(t, dockerHung), 4, "the detector's two and its own")
+}
+
+// waitNextSecond waits until what comes is later than what the Node shows, whose times have
+// whole seconds: of two in one second nobody can tell which came last.
+func (r *rig) waitNextSecond(t testing.TB) {
+	t.Helper()
+	time.Sleep(time.Until(r.k.Node(t, r.settings.Node).Condition(deadlock).LastTransitionTime.Add(time.Second)))
 }
 
 // converted starts an agent with the YAML that stands for node-problem-detector's flags.

@@ -239,7 +239,7 @@ func (im *image) requireEvents(t *testing.T) {
 	t.Helper()
 	var told map[npdEvent]int
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(tick) {
-		if told = im.toldEvents(t); len(told) >= len(im.events) {
+		if told = im.toldEvents(t); maps.Equal(im.events, told) {
 			break
 		}
 	}

@@ -119,7 +119,7 @@ func (l *load) steady(t *testing.T) {
 // line is accepted or known to be lost.
 func (l *load) settle(t *testing.T) {
 	t.Helper()
-	require.Equal(t, l.first, firstSequence(t, l.Agent), "accepted + lost is not what the sequence numbers say")
+	requireFirstSequence(t, l.Agent, l.first)
 	l.log.Write(t, string(l.line(nil, 0)))
 	last := what(int(l.problems.Load() - 1))
 	l.Console.WaitFor(t, "the last problem", func(e agent.Event) bool { return e.Message == last })

@@ -144,7 +144,7 @@ func (s Settings) YAML() string {
 ` + sample + `exporters:
   console: {output: json` + s.ConsoleKeys + `}
   prometheus: {endpoint: '` + s.Metrics + `'` + s.PrometheusKeys + `}
-  status: {endpoint: '` + s.Status + `', stall_limit: 1s` + s.StatusKeys + `}
+  status: {endpoint: '` + s.Status + `'` + s.StatusKeys + `}
 ` + more + `service:
   node: '` + s.Node + `'
   host: {` + host + `}

@@ -2,6 +2,7 @@ package faultproxy
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -54,16 +55,24 @@ func client(t *testing.T, p *Proxy, http2 bool) *http.Client {
 		transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
 // patch sends a request and returns the status, 0 where there is none, and as much
 // of the body as comes.
 func patch(t *testing.T, c *http.Client, p *Proxy) (status int, body string, err error) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, p.URL+"/api/v1/nodes/n/status?a=b",
+	return patchUntil(t.Context(), c, p)
+}
+
+// patchUntil is patch for a client that leaves when ctx is over. It can be called from any
+// goroutine.
+func patchUntil(ctx context.Context, c *http.Client, p *Proxy) (status int, body string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPatch, p.URL+"/api/v1/nodes/n/status?a=b",
 		bytes.NewReader([]byte("condition")))
-	require.NoError(t, err)
+	if err != nil {
+		return 0, "", err
+	}
 	request.Header.Set("Authorization", "Bearer me")
 	request.Header.Set("Content-Type", "application/merge")
 	response, err := c.Do(request)
@@ -159,9 +168,15 @@ func TestHold(t *testing.T) {
 
 	p.Set(Fault{Hold: make(chan struct{})})
 	impatient := client(t, p, true)
-	impatient.Timeout = 100 * time.Millisecond
-	_, _, err = patch(t, impatient, p)
-	require.Error(t, err)
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		_, _, err := patchUntil(ctx, impatient, p)
+		left <- err
+	}()
+	p.WaitFor(t, "the second", 2, func(Request) bool { return true })
+	leave()
+	require.ErrorIs(t, <-left, context.Canceled)
 	p.WaitFor(t, "the end of the second", 2, func(r Request) bool { return !r.Finished.IsZero() })
 	require.EqualValues(t, 1, s.reached.Load(), "a request that its client has left is not forwarded")
 }

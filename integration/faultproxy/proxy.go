@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelnpd/otelnpd/integration/process"
 )
 
 // Proxy is a running proxy. It is safe for concurrent use.
@@ -62,7 +64,7 @@ func Start(t testing.TB, server, caFile string) *Proxy {
 	}
 	p.RotateCA(t)
 	p.WriteCA(t)
-	p.listen(t, "127.0.0.1:0")
+	p.listen(t, process.FreeAddress(t)) // which is still free at the next Open
 	p.URL = "https://" + p.address
 	t.Cleanup(func() {
 		p.Close(t)

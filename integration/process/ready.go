@@ -2,10 +2,14 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,16 +65,37 @@ func Answers200(client *http.Client, url string, headers http.Header) func(conte
 var givenAddresses sync.Map
 
 // FreeAddress returns 127.0.0.1 with a port that was free a moment ago and that
-// this process has not given out before.
+// this process has not given out before. The kernel gives it to no outgoing connection, so
+// that it stays free while a program that listens there starts again.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
+	least, beyond := listeningPorts(t)
 	for {
-		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		address := listener.Addr().String()
-		require.NoError(t, listener.Close())
-		if _, given := givenAddresses.LoadOrStore(address, true); !given {
-			return address
+		address := fmt.Sprintf("127.0.0.1:%d", least+rand.IntN(beyond-least))
+		if _, given := givenAddresses.LoadOrStore(address, true); given {
+			continue
 		}
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, listener.Close())
+		return address
 	}
+}
+
+// listeningPorts are those from which FreeAddress takes: below the first that the kernel
+// gives to outgoing connections (its Documentation/networking/ip-sysctl.rst), and by
+// default above those of node-problem-detector, 20256 and 20257.
+func listeningPorts(t testing.TB) (least, beyond int) {
+	t.Helper()
+	const count, privileged = 12_000, 1024
+	content, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	require.NoError(t, err)
+	_, err = fmt.Sscan(string(content), &beyond)
+	require.NoError(t, err)
+	least = max(beyond-count, privileged)
+	require.Less(t, least, beyond, "net.ipv4.ip_local_port_range leaves no ports to listen at")
+	return least, beyond
 }

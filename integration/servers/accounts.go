@@ -12,10 +12,14 @@ import (
 )
 
 // Bind gives a user the role system:node-problem-detector, which the server makes
-// itself.
+// itself, and returns once the server goes by it: it stores a binding before it knows it.
 func (k *Kubernetes) Bind(t testing.TB, user string) {
 	t.Helper()
 	k.bind(t, map[string]string{"kind": "User", "name": user, "apiGroup": rbac})
+	require.Eventually(t, func() bool {
+		status, _, err := k.Do(t.Context(), user, http.MethodGet, nodesPath+"/any", "", nil)
+		return err == nil && status == http.StatusNotFound
+	}, patience, tick, "%s gets no rights", user)
 }
 
 const rbac = "rbac.authorization.k8s.io"

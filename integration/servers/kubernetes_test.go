@@ -67,7 +67,7 @@ func (k kubernetesTests) users(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, get("unknown"))
 	require.Equal(t, http.StatusForbidden, get(Nobody))
 	k.Bind(t, Nobody)
-	require.Eventually(t, func() bool { return get(Nobody) == http.StatusOK }, patience, tick)
+	require.Equal(t, http.StatusOK, get(Nobody))
 
 	account := k.NewAccount(t, "agent")
 	first, revoke := account.Token(t)
