@@ -273,7 +273,7 @@ func requireEnds(t *testing.T, a *agent.Agent) {
 
 // writeStall is longer than a write may take, than an operator waits, and than a busy
 // machine takes for all that is to happen meanwhile.
-const writeStall = 90 * time.Second
+const writeStall = 45 * time.Second
 
 // The first write blocks in fsync.
 func (s diskTests) stalls(t *testing.T) {
