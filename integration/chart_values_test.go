@@ -65,8 +65,8 @@ func TestChartKeepsWhatItReadsBy(t *testing.T) {
 	}
 }
 
-// Of the journal the kernel's messages alone are read: the transport is journald's own word,
-// who has written an entry may say otherwise anything.
+// Of the journal the kernel's messages alone are read, by the transport: that is journald's
+// own word, an identifier is the writer's.
 func TestChartReadsTheKernelAlone(t *testing.T) {
 	for _, values := range []string{"{}", "kernelLog: journal"} {
 		require.Equal(t, []any{"kernel"}, renderedConfig(t, values).At("receivers", "journald/kernel", "transports"), values)
