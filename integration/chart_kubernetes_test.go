@@ -30,6 +30,7 @@ func TestChartOnKubernetes(t *testing.T) {
 	t.Run("plain manifests are taken, strictly", s.plain)
 	pod := s.install(t, everything)
 	t.Run("an agent may do what it needs, and no more", func(t *testing.T) { s.rights(t, pod) })
+	t.Run("an agent writes the conditions that are listed alone", s.listed)
 	t.Run("the agent runs by the chart, and follows it", s.runs)
 	t.Run("the preset npd is node-problem-detector's chart", s.npd)
 	t.Run("the preset collector sends metrics too", s.collector)
@@ -124,16 +125,40 @@ func eventAbout(node, name string) string {
 		"involvedObject": {"kind": "Node", "name": "` + node + `"}, "type": "Warning"}`
 }
 
-func (s chartTests) rights(t *testing.T, token string) {
+// waitPolicy waits until a new policy is in force, which takes seconds. What changes
+// nothing it lets through.
+func (s chartTests) waitPolicy(t *testing.T, token string) {
 	t.Helper()
-	const nodes, events = "/api/v1/nodes/", "/api/v1/namespaces/default/events"
-	// A new policy takes effect within seconds. What changes nothing it lets through.
 	var answer string
 	for deadline := time.Now().Add(patience); !strings.Contains(answer, "may not write this condition"); time.Sleep(tick) {
 		require.True(t, time.Now().Before(deadline), answer)
 		patch := strings.Replace(conditionPatch("Ready"), `"m"`, `"`+time.Now().String()+`"`, 1)
-		_, answer = s.may(t, token, http.MethodPatch, nodes+"node-a/status", patch)
+		_, answer = s.may(t, token, http.MethodPatch, "/api/v1/nodes/node-a/status", patch)
 	}
+}
+
+// listed is a release whose policy names the conditions that its agents may write.
+func (s chartTests) listed(t *testing.T) {
+	objects := servers.Objects(t, renderRelease(t, servers.Helm3, "listed", "--values",
+		valuesFile(t, "admissionPolicy: {enabled: true, conditions: [KernelDeadlock]}")))
+	pod := podOf(one(t, objects, "DaemonSet"), "node-a")
+	for _, o := range append(objects, pod) {
+		s.k.Create(t, o, false)
+	}
+	token := s.k.PodToken(t, "otelnpd", "listed-otelnpd", pod.Name())
+	s.waitPolicy(t, token)
+	const status = "/api/v1/nodes/node-a/status"
+	code, message := s.may(t, token, http.MethodPatch, status, conditionPatch("KernelDeadlock"))
+	require.Equal(t, http.StatusOK, code, message)
+	code, message = s.may(t, token, http.MethodPatch, status, conditionPatch("ReadonlyFilesystem"))
+	require.Equal(t, http.StatusForbidden, code, message)
+	require.Contains(t, message, "may not write this condition")
+}
+
+func (s chartTests) rights(t *testing.T, token string) {
+	t.Helper()
+	const nodes, events = "/api/v1/nodes/", "/api/v1/namespaces/default/events"
+	s.waitPolicy(t, token)
 	for _, test := range []struct {
 		what, method, path, body string
 		want                     int
@@ -155,6 +180,8 @@ func (s chartTests) rights(t *testing.T, token string) {
 		{"make an Event of another Node", http.MethodPut, events + "/node-b.1", eventAbout("node-b", "node-b.1"), 403, "its own Node alone"},
 		{"turn an Event to another Node", http.MethodPut, events + "/node-a.1", eventAbout("node-b", "node-a.1"), 403, ""},
 		{"list Nodes", http.MethodGet, "/api/v1/nodes", "", 403, "cannot list resource"},
+		{"watch Nodes", http.MethodGet, "/api/v1/nodes?watch=true", "", 403, "cannot watch resource"},
+		{"list Pods", http.MethodGet, "/api/v1/pods", "", 403, "cannot list resource"},
 		{"list Events", http.MethodGet, events, "", 403, "cannot list resource"},
 		{"read Secrets", http.MethodGet, "/api/v1/namespaces/otelnpd/secrets", "", 403, "cannot list resource"},
 		{"read a Secret", http.MethodGet, "/api/v1/namespaces/otelnpd/secrets/s", "", 403, "cannot get resource"},

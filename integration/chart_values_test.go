@@ -65,11 +65,23 @@ func TestChartKeepsWhatItReadsBy(t *testing.T) {
 	}
 }
 
+// Of the journal the kernel's messages alone are read, by the transport: that is journald's
+// own word, an identifier is the writer's.
+func TestChartReadsTheKernelAlone(t *testing.T) {
+	for _, values := range []string{"{}", "kernelLog: journal"} {
+		require.Equal(t, []any{"kernel"}, renderedConfig(t, values).At("receivers", "journald/kernel", "transports"), values)
+	}
+}
+
 // Host paths are mounted read-only with all that is mounted below them, as far as
 // Kubernetes can: with the root, of which later mounts are to be seen, it cannot.
 func TestChartMountsReadOnly(t *testing.T) {
 	const values = "{kernelLog: kmsg, host: {root: true, run: true}}"
-	for path, mount := range mountsOf(t, rendered(t, values)) {
+	mounts := mountsOf(t, rendered(t, values))
+	for _, path := range []string{"/host", "/host/run", "/host/var/log", "/host/proc", "/host/sys"} {
+		require.Contains(t, mounts, path)
+	}
+	for path, mount := range mounts {
 		if !strings.HasPrefix(path, "/host") || path == "/host/run/otelnpd" {
 			continue
 		}

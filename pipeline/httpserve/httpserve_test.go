@@ -209,6 +209,14 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, response.StatusCode)
 }
 
+// Who sends or takes slowly holds nothing for long.
+func TestRequestsHaveTheirTime(t *testing.T) {
+	server, _ := newServer(t, "127.0.0.1:0", hello)
+	require.Equal(t, 10*time.Second, server.http.ReadHeaderTimeout)
+	require.Equal(t, 10*time.Second, server.http.ReadTimeout)
+	require.Equal(t, 30*time.Second, server.http.WriteTimeout)
+}
+
 func TestRemedies(t *testing.T) {
 	server, _ := newServer(t, "127.0.0.1:0", hello)
 	for err, want := range map[error]string{

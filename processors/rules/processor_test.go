@@ -168,6 +168,15 @@ func TestSourcesOfWindowsAreBounded(t *testing.T) {
 	require.Equal(t, int64(2), read("otelnpd.rules.cut_texts")["window"], "a line each of two sources was forgotten")
 }
 
+// What a matcher that goes back and forth would never be done with is a matter of the
+// line's length.
+func TestPatternsAreLinear(t *testing.T) {
+	config := decode(t, `rules: [{id: a, pattern: '^(a*)*b$', reason: A}]`)
+	long := strings.Repeat("a", 64<<10)
+	require.Empty(t, problems(t, config, pipelinetest.Lines("kmsg", 1, long+"!b")))
+	require.Len(t, problems(t, config, pipelinetest.Lines("kmsg", 1, long+"b")), 1)
+}
+
 func TestLongTextsAreCutAndCounted(t *testing.T) {
 	config := decode(t, `rules:
   - {id: line, pattern: 'bad (?P<x>\S+)', reason: A, instance: '{x}'}

@@ -153,15 +153,17 @@ func TestErrorsSaySomething(t *testing.T) {
 // Whoever answers cannot send the token elsewhere.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := newServer(t, func(http.ResponseWriter, *http.Request) { t.Error("the token went elsewhere") })
-	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
-	})
-	config := toServer(s.URL)
-	config.ServiceAccountToken = true
-	client := newClient(t, config, newPod(t, s, "secret").options())
-	for _, request := range requests {
-		own := failure(t, request(t.Context(), client))
-		require.Equal(t, apiserver.ServerError, own.Kind)
-		require.Equal(t, http.StatusTemporaryRedirect, own.Code)
+	for _, code := range []int{
+		http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
+	} {
+		s := newServer(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, code) })
+		config := toServer(s.URL)
+		config.ServiceAccountToken = true
+		client := newClient(t, config, newPod(t, s, "secret").options())
+		for _, request := range requests {
+			own := failure(t, request(t.Context(), client))
+			require.Equal(t, apiserver.ServerError, own.Kind)
+			require.Equal(t, code, own.Code)
+		}
 	}
 }

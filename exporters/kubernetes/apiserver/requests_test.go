@@ -146,14 +146,6 @@ func TestRefusesByItself(t *testing.T) {
 		do   func(context.Context, *apiserver.Client) error
 		want string
 	}{
-		"set a reserved type": {
-			do:   patch(apiserver.Patch{Node: "n", Conditions: []pipeline.Condition{{Type: "Ready"}}}),
-			want: `patching the status of the Node "n": condition Ready belongs to Kubernetes itself`,
-		},
-		"delete a reserved type": {
-			do:   patch(apiserver.Patch{Node: "n", Delete: []string{"Fine", "MemoryPressure"}}),
-			want: `patching the status of the Node "n": condition MemoryPressure belongs to Kubernetes itself`,
-		},
 		"no type": {
 			do:   patch(apiserver.Patch{Node: "n", Delete: []string{""}}),
 			want: `patching the status of the Node "n": a condition has no type`,
@@ -175,6 +167,14 @@ func TestRefusesByItself(t *testing.T) {
 		},
 		"an event without a name":      {do: write("ns", ""), want: `writing the Event "" in namespace "ns": resource name may not be empty`},
 		"an event without a namespace": {do: write("", "e"), want: `writing the Event "e" in namespace "": an empty namespace may not be set when a resource name is provided`},
+	}
+	for _, reserved := range []string{"Ready", "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"} {
+		refused := tests["no type"]
+		refused.want = `patching the status of the Node "n": condition ` + reserved + ` belongs to Kubernetes itself`
+		refused.do = patch(apiserver.Patch{Node: "n", Conditions: []pipeline.Condition{{Type: "Fine"}, {Type: reserved}}})
+		tests["set "+reserved] = refused
+		refused.do = patch(apiserver.Patch{Node: "n", Delete: []string{"Fine", reserved}})
+		tests["delete "+reserved] = refused
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
