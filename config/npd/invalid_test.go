@@ -125,6 +125,9 @@ F:1:41: panicOnMetadataFetchFailure: want true or false, not "yes"
 F:1:107: metadataFetchInterval: want a time like "30s", not 1
 F:2:1: customMetricPrefix: want text like "…", not 1
 F:2:42: gceMetadata.projectID: want text like "…", not 1`, "F:", path+":"))
+	write(`{"apiEndpoint": "https://me:secret@h:443"}`)
+	_, err = options.Convert(npd.ForRunning)
+	require.EqualError(t, err, path+`:1:2: apiEndpoint: "https://…@h:443" is no endpoint: write HOST:PORT, for example "monitoring.googleapis.com:443"`)
 	write(`[]`)
 	_, err = options.Convert(npd.ForRunning)
 	require.EqualError(t, err, path+`:1:1: want an object {…}, not a list`)

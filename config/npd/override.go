@@ -1,9 +1,10 @@
 package npd
 
 import (
-	"errors"
 	"net/url"
 	"strconv"
+
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // apiserver is how the Kubernetes API is reached.
@@ -31,11 +32,8 @@ func (o *Options) validateOverride() {
 	const flag = "--apiserver-override"
 	uri, err := url.Parse(o.APIServerOverride)
 	if err != nil {
-		fault := err
-		if parse, ok := errors.AsType[*url.Error](err); ok {
-			fault = parse.Err
-		}
-		o.fault(flag, "%q is no URI (%s): write https://HOST:PORT?KEY=VALUE", o.APIServerOverride, fault)
+		// Why is not told: the parser may take a part of a password for a port.
+		o.fault(flag, "%q is no URI: write https://HOST:PORT?KEY=VALUE", redact.URL(o.APIServerOverride))
 		return
 	}
 	query := uri.Query()
@@ -73,7 +71,7 @@ func (o *Options) validateOverride() {
 	default:
 		a.credentials = "none"
 		if a.server == "" {
-			o.fault(flag, "%q names no apiserver: write https://HOST:PORT?%s=false, or %s=KUBECONFIG behind it", o.APIServerOverride, uriInCluster, uriAuth)
+			o.fault(flag, "%q names no apiserver: write https://HOST:PORT?%s=false, or %s=KUBECONFIG behind it", redact.URL(o.APIServerOverride), uriInCluster, uriAuth)
 		}
 	}
 }

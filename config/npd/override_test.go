@@ -74,13 +74,16 @@ func TestOddOverrides(t *testing.T) {
 
 func TestWrongOverrides(t *testing.T) {
 	for uri, want := range map[string]string{
-		"http://a b": `--apiserver-override: "http://a b" is no URI (invalid character " " in host name): write https://HOST:PORT?KEY=VALUE`,
+		"http://a b": `--apiserver-override: "http://a b" is no URI: write https://HOST:PORT?KEY=VALUE`,
 		"https://h:1?insecure=maybe&inClusterConfig=&useServiceAccount=2": `--apiserver-override: inClusterConfig= cannot be read: write inClusterConfig=true or inClusterConfig=false
 --apiserver-override: insecure=maybe cannot be read: write insecure=true or insecure=false
 --apiserver-override: useServiceAccount=2 cannot be read: write useServiceAccount=true or useServiceAccount=false`,
-		"?inClusterConfig=false": `--apiserver-override: "?inClusterConfig=false" names no apiserver: write https://HOST:PORT?inClusterConfig=false, or auth=KUBECONFIG behind it`,
-		"https://:1":             `--apiserver-override: ":1" names no host: write https://HOST:PORT`,
-		"ftp://h:1":              `--apiserver-override: "ftp" is neither http nor https: write https://HOST:PORT`,
+		"?inClusterConfig=false":            `--apiserver-override: "?…" names no apiserver: write https://HOST:PORT?inClusterConfig=false, or auth=KUBECONFIG behind it`,
+		"https://me:secret@h:x":             `--apiserver-override: "https://…@h:x" is no URI: write https://HOST:PORT?KEY=VALUE`,
+		"https://me:secret#@h":              `--apiserver-override: "https://…" is no URI: write https://HOST:PORT?KEY=VALUE`,
+		"me:secret@h?inClusterConfig=false": `--apiserver-override: "…@h?…" names no apiserver: write https://HOST:PORT?inClusterConfig=false, or auth=KUBECONFIG behind it`,
+		"https://:1":                        `--apiserver-override: ":1" names no host: write https://HOST:PORT`,
+		"ftp://h:1":                         `--apiserver-override: "ftp" is neither http nor https: write https://HOST:PORT`,
 	} {
 		_, err := npd.Parse([]string{"--config.system-log-monitor=a.json", "--apiserver-override=" + uri})
 		require.EqualError(t, err, want, uri)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/otelnpd/otelnpd/npd/guestmetrics"
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // The defaults of the Stackdriver exporter.
@@ -89,7 +90,7 @@ func apiEndpoint(file object) string {
 		return net.JoinHostPort(endpoint, defaultAPIPort)
 	}
 	if err != nil || !namePattern.MatchString(host) || !numberPattern.MatchString(port) {
-		file.at("apiEndpoint").fail("%s is no endpoint: write HOST:PORT, for example \"monitoring.googleapis.com:443\"", quoted(endpoint))
+		file.at("apiEndpoint").fail("%s is no endpoint: write HOST:PORT, for example \"monitoring.googleapis.com:443\"", quoted(redact.URL(endpoint)))
 	}
 	return endpoint
 }

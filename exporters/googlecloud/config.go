@@ -13,6 +13,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/metricfilter"
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // Config is the configuration of the googlecloud exporter.
@@ -143,10 +144,10 @@ func checkEndpoint(endpoint string) error {
 	address, _ := strings.CutPrefix(endpoint, plainScheme)
 	host, port, err := net.SplitHostPort(address)
 	if number, errPort := strconv.Atoi(port); err != nil || errPort != nil || number < 1 || number > 65535 || host == "" {
-		return fmt.Errorf("%q is no endpoint: write HOST:PORT, for example %s", endpoint, defaultEndpoint)
+		return fmt.Errorf("%q is no endpoint: write HOST:PORT, for example %s", redact.URL(endpoint), defaultEndpoint)
 	}
-	if strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' }) {
-		return fmt.Errorf("%q has characters that no host has: write HOST:PORT, for example %s", endpoint, defaultEndpoint)
+	if strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/@?#", r) }) {
+		return fmt.Errorf("%q has characters that no host has: write HOST:PORT, for example %s", redact.URL(endpoint), defaultEndpoint)
 	}
 	return nil
 }

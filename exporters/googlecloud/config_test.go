@@ -16,6 +16,12 @@ func TestConfig(t *testing.T) {
 		`endpoint: "monitoring" is no endpoint: write HOST:PORT, for example monitoring.googleapis.com:443`:               func(c *googlecloud.Config) { c.Endpoint = "monitoring" },
 		`endpoint: "https://a:443" is no endpoint: write HOST:PORT, for example monitoring.googleapis.com:443`:            func(c *googlecloud.Config) { c.Endpoint = "https://a:443" },
 		`endpoint: "a/b:443" has characters that no host has: write HOST:PORT, for example monitoring.googleapis.com:443`: func(c *googlecloud.Config) { c.Endpoint = "a/b:443" },
+		`endpoint: "http://…@a:443" has characters that no host has: write HOST:PORT, for example monitoring.googleapis.com:443`: func(c *googlecloud.Config) {
+			c.Endpoint = "http://secret@a:443"
+		},
+		`endpoint: "https://…@a:443" is no endpoint: write HOST:PORT, for example monitoring.googleapis.com:443`: func(c *googlecloud.Config) {
+			c.Endpoint = "https://me:secret@a:443"
+		},
 		`project: "My Project" is no id of a project: write its id (6 to 30 lower-case letters, digits and '-'), not its name`: func(c *googlecloud.Config) {
 			c.Project = "My Project"
 		},

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // board says in words how the exporter does.
@@ -32,7 +33,7 @@ func (b board) unlocated(what part, err error) {
 }
 
 func (b board) unconnected(err error) {
-	b.degraded(err, fmt.Sprintf("there are no credentials for Cloud Monitoring: %s", err),
+	b.degraded(err, fmt.Sprintf("there are no credentials for Cloud Monitoring: %s", redact.Error(err)),
 		"set credentials_file or GOOGLE_APPLICATION_CREDENTIALS, or run where the metadata server gives them (Compute Engine, Workload Identity)")
 }
 
@@ -43,13 +44,13 @@ func (b board) exported(o *outcome, err error, project string) {
 		return
 	}
 	if o.worst == nil {
-		b.degraded(err, fmt.Sprintf("the metrics cannot be written: %s", err), "")
+		b.degraded(err, fmt.Sprintf("the metrics cannot be written: %s", redact.Error(err)), "")
 		return
 	}
 	code := o.worst.Code()
-	reason := fmt.Sprintf("Cloud Monitoring does not write the metrics: %s: %s", code, o.worst.Message())
+	reason := fmt.Sprintf("Cloud Monitoring does not write the metrics: %s: %s", code, redact.Text(o.worst.Message()))
 	if o.written > 0 {
-		reason = fmt.Sprintf("Cloud Monitoring does not write some of the metrics: %s: %s", code, o.worst.Message())
+		reason = fmt.Sprintf("Cloud Monitoring does not write some of the metrics: %s: %s", code, redact.Text(o.worst.Message()))
 	}
 	b.degraded(o.worst.Err(), reason, remedy(code, project))
 }

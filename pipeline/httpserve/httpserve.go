@@ -16,6 +16,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/httpserve/webconfig"
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // Limits of a connection. Whoever asks is close by and asks for little.
@@ -267,10 +268,10 @@ func ValidateEndpoint(endpoint string) error {
 	const example = "write HOST:PORT, for example 127.0.0.1:20257"
 	_, port, err := net.SplitHostPort(endpoint)
 	if err != nil {
-		return fmt.Errorf("%q is no endpoint: %s", endpoint, example)
+		return fmt.Errorf("%q is no endpoint: %s", redact.URL(endpoint), example)
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
-		return fmt.Errorf("%q has no port between 0 and 65535: %s", endpoint, example)
+		return fmt.Errorf("%q has no port between 0 and 65535: %s", redact.URL(endpoint), example)
 	}
 	return nil
 }

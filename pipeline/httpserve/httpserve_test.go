@@ -237,6 +237,7 @@ func TestValidateEndpoint(t *testing.T) {
 		"":                 `"" is no endpoint: write HOST:PORT`,
 		"127.0.0.1":        `"127.0.0.1" is no endpoint`,
 		"::1:20257":        `is no endpoint`,
+		"http://me:pw@a:1": `"http://…@a:1" is no endpoint`,
 		"127.0.0.1:":       `has no port between 0 and 65535`,
 		"127.0.0.1:65536":  `has no port`,
 		"127.0.0.1:-1":     `has no port`,

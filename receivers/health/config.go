@@ -9,6 +9,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/check"
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 	"github.com/otelnpd/otelnpd/pipeline/source/probe"
 )
 
@@ -165,7 +166,7 @@ func (e *Endpoint) validate() error {
 func validateURL(text string) error {
 	asked, err := url.Parse(text)
 	if err != nil || asked.Scheme != "http" || asked.Hostname() == "" || asked.User != nil {
-		return fmt.Errorf("%q is no URL that can be asked: write for example http://127.0.0.1:10248/healthz", text)
+		return fmt.Errorf("%q is no URL that can be asked: write for example http://127.0.0.1:10248/healthz", redact.URL(text))
 	}
 	return nil
 }

@@ -71,6 +71,12 @@ func TestValidate(t *testing.T) {
 		`kube_proxy.url: "https://127.0.0.1/" is no URL that can be asked: write for example http://127.0.0.1:10248/healthz`: func(c *Config) {
 			c.KubeProxy.URL = "https://127.0.0.1/"
 		},
+		`kubelet.url: "http://…@127.0.0.1:10248/" is no URL that can be asked: write for example http://127.0.0.1:10248/healthz`: func(c *Config) {
+			c.Kubelet.URL = "http://me:secret@127.0.0.1:10248/"
+		},
+		`kube_proxy.url: "http://…@h:x" is no URL that can be asked: write for example http://127.0.0.1:10248/healthz`: func(c *Config) {
+			c.KubeProxy.URL = "http://me:secret@h:x"
+		},
 		`kubelet.unit: "a b" is no name of a unit: write for example kubelet.service`:                      func(c *Config) { c.Kubelet.Unit = "a b" },
 		"kubelet.reason: is missing: write a CamelCase word, for example DiskIsFailing":                    func(c *Config) { c.Kubelet.Reason = "" },
 		`container_runtime.socket: "crio.sock" is no absolute path: write for example /run/crio/crio.sock`: func(c *Config) { c.ContainerRuntime.Socket = "crio.sock" },

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/otelnpd/otelnpd/pipeline"
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // Credentials says where server, CA and identity come from.
@@ -104,13 +105,13 @@ func (c *Config) validateServer() error {
 	server, err := url.Parse(c.Server)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%q is no URL: write https://HOST:PORT", c.Server)
+		return fmt.Errorf("%q is no URL: write https://HOST:PORT", redact.URL(c.Server))
 	case server.Scheme != "https" && server.Scheme != "http", server.Hostname() == "":
-		return fmt.Errorf("%q is no URL of a server: write https://HOST:PORT", c.Server)
+		return fmt.Errorf("%q is no URL of a server: write https://HOST:PORT", redact.URL(c.Server))
 	case server.User != nil:
 		return errors.New("has a user in it: credentials belong into a kubeconfig")
 	case server.RawQuery != "" || server.ForceQuery || server.Fragment != "":
-		return fmt.Errorf("%q has more than a path in it: write https://HOST:PORT", c.Server)
+		return fmt.Errorf("%q has more than a path in it: write https://HOST:PORT", redact.URL(c.Server))
 	}
 	return nil
 }

@@ -58,9 +58,17 @@ func TestConfigValidates(t *testing.T) {
 			change: func(c *apiserver.Config) { c.Server = "https://me:secret@host" },
 			want:   "server: has a user in it: credentials belong into a kubeconfig",
 		},
+		"a user of no URL": {
+			change: func(c *apiserver.Config) { c.Server = "https://me:secret@host:x" },
+			want:   `server: "https://…@host:x" is no URL: write https://HOST:PORT`,
+		},
+		"a user of no server": {
+			change: func(c *apiserver.Config) { c.Server = "me:secret@host" },
+			want:   `server: "…@host" is no URL of a server: write https://HOST:PORT`,
+		},
 		"a query": {
 			change: func(c *apiserver.Config) { c.Server = "https://host?insecure=true" },
-			want:   `server: "https://host?insecure=true" has more than a path in it: write https://HOST:PORT`,
+			want:   `server: "https://host?…" has more than a path in it: write https://HOST:PORT`,
 		},
 		"too short": {
 			change: func(c *apiserver.Config) { c.Timeout = time.Millisecond },

@@ -12,6 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 func noCredentials(err error, remedy string) *Error {
@@ -110,7 +112,7 @@ func (c *Client) kubeconfig(files *fileWatch, paths ...string) (*rest.Config, er
 		err = errors.New("there is nothing in it")
 	}
 	if err != nil {
-		return nil, noCredentials(fmt.Errorf("reading the kubeconfig %s: %w", strings.Join(paths, ", "), err),
+		return nil, noCredentials(fmt.Errorf("reading the kubeconfig %s: %w", strings.Join(paths, ", "), redact.Error(err)),
 			"write a kubeconfig with a current-context, its cluster and its user there, readable for the agent, or set other apiserver.credentials")
 	}
 	return config, nil

@@ -179,7 +179,7 @@ func TestNoCredentials(t *testing.T) {
 	)
 	tests := map[string]struct {
 		change func(*scene)
-		want   string // after the request; DIR is the Pod's folder
+		want   string // after the request; DIR is the Pod's folder, FILE the kubeconfig
 		remedy string
 	}{
 		"auto, nothing": {
@@ -232,6 +232,20 @@ func TestNoCredentials(t *testing.T) {
 			want:   "reading the kubeconfig DIR/a, DIR/b: there is nothing in it",
 			remedy: file,
 		},
+		"a server with a password": {
+			change: func(x *scene) {
+				x.c.Kubeconfig = kubeconfig(x.t, "server: 'https://me:secret@h:x?secret'", "token: t")
+			},
+			want:   "using the credentials for https://…@h:x?…: host must be a URL or a host:port pair: \"https://…@h:x?…\"",
+			remedy: mend,
+		},
+		"a proxy with a password": {
+			change: func(x *scene) {
+				x.c.Kubeconfig = kubeconfig(x.t, "server: "+x.s.URL+", proxy-url: 'me:secret@proxy:1'", "token: t")
+			},
+			want:   `reading the kubeconfig FILE: invalid configuration: invalid 'proxy-url' "…@proxy:1" for cluster "there": unsupported scheme "me", must be http, https, or socks5`,
+			remedy: file,
+		},
 		"a kubeconfig with an old auth provider": {
 			change: func(x *scene) {
 				x.c.Kubeconfig = kubeconfig(x.t, "server: "+x.s.URL, "auth-provider: {name: gcp}")
@@ -250,7 +264,7 @@ func TestNoCredentials(t *testing.T) {
 			_, err := newClient(t, config, options).Node(t.Context(), "node-1")
 			own := failure(t, err)
 			require.Equal(t, apiserver.NoCredentials, own.Kind)
-			require.EqualError(t, own, `reading the Node "node-1": `+strings.ReplaceAll(tt.want, "DIR", p.dir))
+			require.EqualError(t, own, `reading the Node "node-1": `+strings.NewReplacer("DIR", p.dir, "FILE", config.Kubeconfig).Replace(tt.want))
 			require.Equal(t, tt.remedy, own.Remedy)
 		})
 	}

@@ -11,6 +11,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 	"k8s.io/client-go/util/connrotation"
+
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // Limits of a connection that is being made. The kernel notices a peer that is
@@ -124,7 +126,7 @@ func (c *Client) open() (*session, error) {
 	files.add(config.CAFile, config.CertFile, config.KeyFile)
 	opened, err := newSession(config, files)
 	if err != nil {
-		return nil, noCredentials(fmt.Errorf("using the credentials for %s: %w", config.Host, err),
+		return nil, noCredentials(fmt.Errorf("using the credentials for %s: %w", redact.URL(config.Host), redact.Error(err)),
 			"mend the server, CA, certificate or token that the credentials name")
 	}
 	return opened, nil

@@ -197,6 +197,7 @@ func TestWhatStatusesOfHTTPMean(t *testing.T) {
 		{code: 403, kind: collector.Misdirected, wantRemedy: "credentials"},
 		{code: 404, body: "page not found", kind: collector.Misdirected, wantError: "404 Not Found: page not found", wantRemedy: "endpoint"},
 		{code: 415, kind: collector.Misdirected},
+		{code: 302, header: "Location", value: "https://me:pw@elsewhere/?token=x", kind: collector.Misdirected, wantError: "it redirects to https://…@elsewhere/?…"},
 		{code: 302, header: "Location", value: "https://elsewhere/", kind: collector.Misdirected, wantError: "it redirects to https://elsewhere/"},
 		{code: 501, kind: collector.Misdirected},
 	} {

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // Endpoint is where a Collector is.
@@ -28,11 +30,11 @@ func (s Signal) ParseEndpoint(protocol Protocol, text string, insecure, whole bo
 	scheme, rest, _ := strings.Cut(text, ":")
 	switch isURL := scheme == "http" || scheme == "https"; {
 	case protocol == HTTP && !isURL:
-		return Endpoint{}, fmt.Errorf("%q is no URL: write http://HOST:PORT or https://HOST:PORT", redact(text))
+		return Endpoint{}, fmt.Errorf("%q is no URL: write http://HOST:PORT or https://HOST:PORT", redact.URL(text))
 	case isURL:
 		return s.parseURL(protocol, text, whole)
 	case scheme == "unix" && strings.HasPrefix(rest, "//") && !strings.HasPrefix(rest, "///"), scheme == "unix" && rest == "":
-		return Endpoint{}, fmt.Errorf("%q is no path of a socket: write unix:///PATH", text)
+		return Endpoint{}, fmt.Errorf("%q is no path of a socket: write unix:///PATH", redact.URL(text))
 	case scheme == "unix", scheme == "dns" && strings.Trim(rest, "/") != "" && net.ParseIP(rest) == nil && !isNumber(rest):
 		return Endpoint{Secure: !insecure, Address: text}, nil
 	default:
@@ -49,11 +51,11 @@ func (s Signal) parseURL(protocol Protocol, text string, whole bool) (Endpoint, 
 	at, err := url.Parse(text)
 	switch {
 	case err != nil, at.Hostname() == "", !validPort(at.Port()), strings.HasSuffix(at.Host, ":"):
-		return Endpoint{}, fmt.Errorf("%q is no URL of a Collector: write http://HOST:PORT or https://HOST:PORT", redact(text))
+		return Endpoint{}, fmt.Errorf("%q is no URL of a Collector: write http://HOST:PORT or https://HOST:PORT", redact.URL(text))
 	case at.User != nil:
 		return Endpoint{}, errors.New("has a user in it: write credentials into headers, for example authorization: Basic ${env:CREDENTIALS}")
 	case at.RawQuery != "" || at.ForceQuery || at.Fragment != "":
-		return Endpoint{}, fmt.Errorf("%q has more than a path in it: write http://HOST:PORT or https://HOST:PORT", redact(text))
+		return Endpoint{}, fmt.Errorf("%q has more than a path in it: write http://HOST:PORT or https://HOST:PORT", redact.URL(text))
 	}
 	secure := at.Scheme == "https"
 	if protocol == HTTP {
@@ -78,7 +80,7 @@ func parseHostPort(text string, insecure bool) (Endpoint, error) {
 		host, port, err = net.SplitHostPort(net.JoinHostPort(strings.Trim(text, "[]"), grpcPort))
 	}
 	if err != nil || host == "" || port == "" || !validPort(port) || strings.ContainsAny(host, " /?#@%") {
-		return Endpoint{}, fmt.Errorf("%q is no endpoint: write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:///PATH", redact(text))
+		return Endpoint{}, fmt.Errorf("%q is no endpoint: write HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:///PATH", redact.URL(text))
 	}
 	return Endpoint{Secure: !insecure, Address: "dns:///" + net.JoinHostPort(host, port)}, nil
 }
@@ -89,12 +91,4 @@ func validPort(port string) bool {
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && number > 0
-}
-
-// redact hides what may be a password in a text that could not be read.
-func redact(text string) string {
-	if at := strings.LastIndex(text, "@"); at >= 0 {
-		return "…" + text[at:]
-	}
-	return text
 }

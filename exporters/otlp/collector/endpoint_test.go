@@ -91,7 +91,7 @@ func TestEndpointsThatAreNone(t *testing.T) {
 }
 
 func TestErrorsOfEndpointsHidePasswords(t *testing.T) {
-	for _, text := range []string{"http://me:secret@gateway:x", "me:secret@gateway:4317", "https://me:secret@gateway", "https://me:secret@gateway?"} {
+	for _, text := range []string{"http://me:secret@gateway:x", "me:secret@gateway:4317", "https://me:secret@gateway", "https://me:secret@gateway?", "http://gateway?token=secret", "unix://me:secret@gateway", "http://me:secret#x@gateway"} {
 		for _, protocol := range []collector.Protocol{collector.GRPC, collector.HTTP} {
 			_, err := collector.Logs.ParseEndpoint(protocol, text, false, false)
 			require.Error(t, err, text)

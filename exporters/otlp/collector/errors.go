@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 	"github.com/otelnpd/otelnpd/pipeline/terminal"
 )
 
@@ -105,8 +106,10 @@ func remedyFor(text string) string {
 // maxQuote bounds what is quoted of an answer.
 const maxQuote = 1024
 
-// quote makes a text of the Collector's fit for a log.
+// quote makes a text of the Collector's, or of gRPC's, which may name the proxy with its
+// password, fit for a log.
 func quote(text string) string {
+	text = redact.Text(text)
 	if len(text) > maxQuote {
 		text = text[:maxQuote] + "…"
 	}

@@ -16,6 +16,8 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip" // likewise
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // maxAnswer bounds the answer to a request, in bytes.
@@ -53,7 +55,7 @@ func dialGRPC(options Options) (connection, error) {
 	}
 	made, err := grpc.NewClient(options.Endpoint.Address, with...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", options.Endpoint.Address, err)
+		return nil, fmt.Errorf("connect to %s: %w", redact.URL(options.Endpoint.Address), redact.Error(err))
 	}
 	return grpcConnection{made}, nil
 }

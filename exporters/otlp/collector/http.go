@@ -19,6 +19,8 @@ import (
 	statuspb "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 const protobuf = "application/x-protobuf"
@@ -197,7 +199,7 @@ func httpReason(answer *http.Response, body []byte) string {
 	reason := &statuspb.Status{}
 	switch {
 	case answer.StatusCode < http.StatusBadRequest:
-		return ": it redirects to " + quote(answer.Header.Get("Location"))
+		return ": it redirects to " + quote(redact.URL(answer.Header.Get("Location")))
 	case strings.HasPrefix(answer.Header.Get("Content-Type"), protobuf) && proto.Unmarshal(body, reason) == nil:
 		return ": " + quote(reason.GetMessage())
 	case len(body) > 0:

@@ -24,6 +24,7 @@ import (
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 
 	"github.com/otelnpd/otelnpd/exporters/otlp/collector"
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 	"github.com/otelnpd/otelnpd/pipeline/regularfile"
 )
 
@@ -199,5 +200,5 @@ func withoutSecrets(err error) error {
 	if answer, ok := errors.AsType[*auth.Error](err); ok && answer.Response != nil {
 		return fmt.Errorf("the token server answers %s", answer.Response.Status)
 	}
-	return err
+	return redact.Error(err)
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+
+	"github.com/otelnpd/otelnpd/pipeline/redact"
 )
 
 // The bounds of an answer: its headers, its body, and what of it is shown.
@@ -35,10 +37,10 @@ type Endpoint struct {
 
 // Ask asks once.
 func (e *Endpoint) Ask(ctx context.Context) error {
-	within := given(ctx)
+	within, address := given(ctx), redact.URL(e.URL)
 	asked, err := url.Parse(e.URL)
 	if err != nil {
-		return &Unknown{Err: fmt.Errorf("GET %s: %w", e.URL, err), Remedy: "write a URL, for example http://127.0.0.1:10248/healthz"}
+		return &Unknown{Err: fmt.Errorf("GET %s: it is no URL", address), Remedy: "write a URL, for example http://127.0.0.1:10248/healthz"}
 	}
 	transport := &http.Transport{DialContext: dialNode, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHeader}
 	err = get(ctx, transport, e.URL)
@@ -46,15 +48,15 @@ func (e *Endpoint) Ask(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case isTimeout(err):
-		return fmt.Errorf("GET %s: no answer within %s", e.URL, within)
+		return fmt.Errorf("GET %s: no answer within %s", address, within)
 	case isOwnWant(err):
-		return ownWant(fmt.Errorf("GET %s: %w", e.URL, plain(err)))
+		return ownWant(fmt.Errorf("GET %s: %w", address, plain(err)))
 	case isUnreachable(err) && isLoopback(asked.Hostname()):
 		if away := nodeNetwork(e.Proc); away != nil {
-			return &Unknown{Err: fmt.Errorf("GET %s: %w: %w", e.URL, plain(err), away.Err), Remedy: away.Remedy}
+			return &Unknown{Err: fmt.Errorf("GET %s: %w: %w", address, plain(err), away.Err), Remedy: away.Remedy}
 		}
 	}
-	return fmt.Errorf("GET %s: %w", e.URL, plain(err))
+	return fmt.Errorf("GET %s: %w", address, plain(err))
 }
 
 // get is what all that speak HTTP have in common.

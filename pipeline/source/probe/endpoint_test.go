@@ -2,6 +2,7 @@ package probe_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,22 @@ func TestEndpoint(t *testing.T) {
 			requireUnhealthy(t, err, "GET "+server.URL)
 			require.ErrorContains(t, err, one.want)
 		})
+	}
+}
+
+func TestEndpointHidesSecrets(t *testing.T) {
+	server := probetest.StartServer(t)
+	server.Be(probetest.Fails)
+	address := strings.TrimPrefix(server.URL, "http://")
+	for asked, want := range map[string]string{
+		"http://me:secret@" + address + "?token=secret": "GET http://…@" + address + "?…: 500 ",
+		"http://me:secret@h:x":                          "GET http://…@h:x: it is no URL",
+		"http://me:secret#@h":                           "GET http://…: it is no URL",
+	} {
+		endpoint := probe.Endpoint{URL: asked, Proc: "/proc"}
+		err := endpoint.Ask(within(t, long))
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "secret")
 	}
 }
 
