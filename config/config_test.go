@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelnpd/otelnpd/config"
 	"github.com/otelnpd/otelnpd/pipeline"
@@ -219,13 +220,28 @@ func TestHash(t *testing.T) {
 	require.NotEqual(t, first, parse(t, fromEnv).Conditions.Hash, "the same text, another rule in the pack")
 }
 
+// What a variable holds may be a secret, whoever finds that it is wrong.
+func TestErrorsHideTheEnvironment(t *testing.T) {
+	t.Setenv("OTELNPD_TEST_SECRET", "hush")
+	_, err := config.Parse([]byte(`receivers: {kmsg: {buffer: '${env:OTELNPD_TEST_SECRET}', lookback: '${env:OTELNPD_TEST_SECRET}'}}
+exporters: {prometheus: {endpoint: '${env:OTELNPD_TEST_SECRET}'}}
+`), "x.yaml", factories())
+	require.ErrorContains(t, err, `x.yaml:1:20: receivers.kmsg.buffer: want a whole number, not the value of "${env:OTELNPD_TEST_SECRET}"`)
+	require.ErrorContains(t, err, `x.yaml:2:26: exporters.prometheus.endpoint: the value of "${env:OTELNPD_TEST_SECRET}" is no HOST:PORT`)
+	require.NotContains(t, err.Error(), "hush")
+}
+
 func TestLoad(t *testing.T) {
 	folder := t.TempDir()
 	_, err := config.Load(filepath.Join(folder, "none.yaml"), factories())
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "read the configuration: open "+folder+"/none.yaml: ")
 	_, err = config.Load(folder, factories())
-	require.ErrorContains(t, err, "is a directory")
+	require.ErrorContains(t, err, folder+": it is no regular file")
+	fifo := filepath.Join(folder, "fifo")
+	require.NoError(t, unix.Mkfifo(fifo, 0o600))
+	_, err = config.Load(fifo, factories())
+	require.ErrorContains(t, err, fifo+": it is no regular file", "at once, without a writer")
 
 	path := filepath.Join(folder, "otelnpd.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("# long\n", 200_000)), 0o600))

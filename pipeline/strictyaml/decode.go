@@ -4,6 +4,8 @@ import (
 	"encoding"
 	"errors"
 	"reflect"
+	"strconv"
+	"strings"
 
 	yaml "go.yaml.in/yaml/v4"
 )
@@ -60,7 +62,7 @@ func (d *decoder) itself(v Value, target any) bool {
 		err = target.UnmarshalValue(v)
 	case encoding.TextUnmarshaler:
 		if node := resolve(v.node); !isNull(node) {
-			err = setText(node, target)
+			err = d.setText(node, target)
 		}
 	default:
 		return false
@@ -68,9 +70,18 @@ func (d *decoder) itself(v Value, target any) bool {
 	if errs, ok := errors.AsType[Errors](err); ok {
 		d.errs = append(d.errs, errs...)
 	} else if err != nil {
-		d.fail(v, printable(err.Error()))
+		d.fail(v, printable(d.document.withoutValue(resolve(v.node), err.Error())))
 	}
 	return true
+}
+
+// withoutValue returns what a type says of a value, with the reference in place of what
+// comes from the environment.
+func (d *Document) withoutValue(node *yaml.Node, message string) string {
+	if d.references[node] == "" {
+		return message
+	}
+	return strings.ReplaceAll(message, strconv.Quote(node.Value), d.show(node))
 }
 
 // pointer decodes into what a pointer leads to. Where it led nowhere, it leads to
@@ -90,7 +101,7 @@ func (d *decoder) pointer(v Value, target reflect.Value) {
 func (d *decoder) structure(v Value, target reflect.Value) {
 	node := resolve(v.node)
 	if node.Kind != yaml.MappingNode {
-		d.fail(v, wrongType("a mapping of keys", node).Error())
+		d.fail(v, d.document.wrongType("a mapping of keys", node).Error())
 		return
 	}
 	known := d.document.fieldsOf(target.Type())
@@ -116,7 +127,7 @@ func suggestKey(written string, known []string) string {
 func (d *decoder) mapping(v Value, target reflect.Value) {
 	node := resolve(v.node)
 	if node.Kind != yaml.MappingNode {
-		d.fail(v, wrongType("a mapping of keys", node).Error())
+		d.fail(v, d.document.wrongType("a mapping of keys", node).Error())
 		return
 	}
 	if target.Type().Key().Kind() != reflect.String {
@@ -142,10 +153,10 @@ func (d *decoder) list(v Value, target reflect.Value) {
 	v.node = resolve(v.node)
 	if v.node.Kind != yaml.SequenceNode {
 		want := "a list"
-		if v.node.Kind == yaml.ScalarNode && len(v.node.Value) < 40 {
+		if v.node.Kind == yaml.ScalarNode && len(v.node.Value) < 40 && d.document.references[v.node] == "" {
 			want = "a list like [" + printable(v.node.Value) + "]"
 		}
-		d.fail(v, wrongType(want, v.node).Error())
+		d.fail(v, d.document.wrongType(want, v.node).Error())
 		return
 	}
 	items := reflect.MakeSlice(target.Type(), len(v.node.Content), len(v.node.Content))

@@ -29,6 +29,8 @@ type Document struct {
 	root *yaml.Node
 	// broken are the nodes that have been reported already.
 	broken map[*yaml.Node]bool
+	// references are the scalars that hold something of the environment, as written.
+	references map[*yaml.Node]string
 	// fields are the structs' keys found so far.
 	fields map[reflect.Type]fields
 }
@@ -58,7 +60,7 @@ func Decode(data []byte, file string, into any, options ...Option) (*Document, e
 // document tells faults that need not keep one from decoding it, to find more;
 // the parts at fault then count as absent.
 func Parse(data []byte, file string, options ...Option) (*Document, error) {
-	document := &Document{file: file, broken: map[*yaml.Node]bool{}, fields: map[reflect.Type]fields{}}
+	document := &Document{file: file, broken: map[*yaml.Node]bool{}, references: map[*yaml.Node]string{}, fields: map[reflect.Type]fields{}}
 	if len(data) > maxBytes {
 		return nil, Errors{document.at(Position{1, 1}, "",
 			fmt.Sprintf("has %d bytes, at most %d are allowed", len(data), maxBytes))}
@@ -132,22 +134,27 @@ func (d *Document) Root() Value {
 }
 
 // Error returns a fault of the document at the key that path leads to, placed at
-// the nearest key that exists.
+// the nearest key that exists. Where message quotes a value that comes from the
+// environment, it names the reference instead.
 func (d *Document) Error(path, message string) Error {
-	return d.at(d.Position(path), path, message)
+	at, node, left := find(d.root, path, Position{1, 1})
+	if left == 0 {
+		message = d.withoutValue(node, message)
+	}
+	return d.at(at, path, message)
 }
 
 // Position returns where the key that path leads to stands, and where it does
 // not exist the nearest key above it: the beginning of the file, at last. An
 // item of a list stands where its value does.
 func (d *Document) Position(path string) Position {
-	at, _ := find(d.root, path, Position{1, 1})
+	at, _, _ := find(d.root, path, Position{1, 1})
 	return at
 }
 
 // Has tells whether the key that path leads to exists.
 func (d *Document) Has(path string) bool {
-	_, left := find(d.root, path, Position{1, 1})
+	_, _, left := find(d.root, path, Position{1, 1})
 	return left == 0
 }
 
@@ -156,20 +163,21 @@ func (d *Document) at(at Position, key, message string) Error {
 }
 
 // find follows path from a node that stands at at as far as it leads, and
-// returns how much of it is left.
-func find(node *yaml.Node, path string, at Position) (Position, int) {
+// returns what is there and how much of the path is left.
+func find(node *yaml.Node, path string, at Position) (Position, *yaml.Node, int) {
 	best, left := at, len(path)
+	found := resolve(node)
 	try := func(at Position, child *yaml.Node, rest string) {
-		if at, rest := find(child, strings.TrimPrefix(rest, "."), at); rest < left {
-			best, left = at, rest
+		if at, node, rest := find(child, strings.TrimPrefix(rest, "."), at); rest < left {
+			best, found, left = at, node, rest
 		}
 	}
 	switch node = resolve(node); {
 	case path == "" || node == nil:
 	case node.Kind == yaml.MappingNode:
 		for _, pair := range pairs(node) {
-			rest, found := strings.CutPrefix(path, pair.key.Value)
-			if found && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			rest, is := strings.CutPrefix(path, pair.key.Value)
+			if is && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 				try(position(pair.key), pair.value, rest)
 			}
 		}
@@ -179,7 +187,7 @@ func find(node *yaml.Node, path string, at Position) (Position, int) {
 			try(position(node.Content[i]), node.Content[i], rest)
 		}
 	}
-	return best, left
+	return best, found, left
 }
 
 // Value is a part of a document that has not been decoded yet. As a field it

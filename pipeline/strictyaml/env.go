@@ -33,6 +33,7 @@ func (s *scanner) expand(node *yaml.Node, here place) {
 		s.document.broken[node] = true
 		s.fail(here, err.Error())
 	}
+	s.document.references[node] = node.Value
 	node.Value = value
 	if whole {
 		node.Style, node.Tag = 0, ""

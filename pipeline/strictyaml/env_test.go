@@ -1,6 +1,7 @@
 package strictyaml_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -68,16 +69,16 @@ func TestEmptyVariableLeavesTheDefault(t *testing.T) {
 func TestEnvFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"name: ${env:GONE}":          `1:1: name: the environment variable GONE is not set: set it or write ${env:GONE:-default}`,
-		"count: x${env:COUNT}":       `1:1: count: want a whole number, not "x12"`,
-		"count: ${env:COUNT}0":       `1:1: count: want a whole number, not "120"`,
-		"lookback: ${env:COUNT}":     `1:1: lookback: want a duration like 30s, not 12`,
+		"count: x${env:COUNT}":       `1:1: count: want a whole number, not the value of "x${env:COUNT}"`,
+		"count: ${env:COUNT}0":       `1:1: count: want a whole number, not the value of "${env:COUNT}0"`,
+		"lookback: ${env:COUNT}":     `1:1: lookback: want a duration like 30s, not the value of "${env:COUNT}"`,
 		"name: ${env:}":              `1:1: name: "" is no name of an environment variable: write ${env:NAME} or ${env:NAME:-default}`,
 		"name: ${env:9}":             `1:1: name: "9" is no name of an environment variable: write ${env:NAME} or ${env:NAME:-default}`,
 		"name: ${env:A-B}":           `1:1: name: "A-B" is no name of an environment variable: write ${env:NAME} or ${env:NAME:-default}`,
 		"name: a ${env:COUNT":        `1:1: name: "${env:COUNT" has no closing brace: write ${env:NAME}, or $${env: for the text itself`,
 		"list: [a, '${env:EMPTY}']":  `1:11: list[1]: is empty: write a value or leave it out`,
 		"${env:COUNT}: 1":            `1:1: ${env:COUNT}: is unknown: write one of count, list, lookback, name, on`,
-		"list: ${env:LIST}":          `1:1: list: want a list like [[a, b]], not "[a, b]"`,
+		"list: ${env:LIST}":          `1:1: list: want a list, not the value of "${env:LIST}"`,
 		"name: ${env:BIG}${env:BIG}": `1:1: name: environment variables add more than 1048576 bytes`,
 	} {
 		t.Run(text, func(t *testing.T) {
@@ -107,3 +108,44 @@ func TestWithoutEnvReferencesAreText(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "$${env:A} ${env:B", got.Name)
 }
+
+// What a variable holds may be a secret: an error names the variable alone.
+func TestErrorsHideTheEnvironment(t *testing.T) {
+	env := environment(map[string]string{"SECRET": "hush", "LINES": "hush\n\"x\": hush", "NUMBER": "4711"})
+	for _, value := range []string{"${env:SECRET}", "'${env:SECRET}'", "x-${env:SECRET}", "${env:LINES}", "&a ${env:SECRET}", "${env:NUMBER}"} {
+		for _, key := range []string{"count", "small", "share", "on", "time", "names", "map", "inner", "word", "ordered"} {
+			var got struct {
+				Count   int                    `yaml:"count"`
+				Small   uint8                  `yaml:"small"`
+				Share   float32                `yaml:"share"`
+				On      bool                   `yaml:"on"`
+				Time    time.Duration          `yaml:"time"`
+				Names   []string               `yaml:"names"`
+				Map     map[string]string      `yaml:"map"`
+				Inner   inner                  `yaml:"inner"`
+				Word    picky                  `yaml:"word"`
+				Ordered strictyaml.Map[string] `yaml:"ordered"`
+			}
+			_, err := strictyaml.Decode([]byte(key+": "+value), "x.yaml", &got, env)
+			if value == "${env:NUMBER}" && (key == "count" || key == "share") {
+				require.NoError(t, err)
+				continue
+			}
+			require.ErrorContains(t, err, "the value of \"", "%s: %s", key, value)
+			require.NotContains(t, err.Error(), "hush", "%s: %s", key, value)
+			require.NotContains(t, err.Error(), "4711", "%s: %s", key, value)
+		}
+	}
+	var got struct {
+		Names time.Duration `yaml:"names"`
+		Copy  time.Duration `yaml:"copy"`
+	}
+	_, err := strictyaml.Decode([]byte("names: &a ${env:SECRET}\ncopy: *a"), "x.yaml", &got, env)
+	require.EqualError(t, err, `x.yaml:1:1: names: want a duration like 30s, not the value of "${env:SECRET}"
+x.yaml:2:1: copy: want a duration like 30s, not the value of "${env:SECRET}"`)
+}
+
+// picky takes no text.
+type picky struct{}
+
+func (*picky) UnmarshalText(text []byte) error { return fmt.Errorf("%q is no word", text) }

@@ -36,7 +36,7 @@ func (m *Map[T]) UnmarshalValue(value Value) error {
 		return nil
 	}
 	if node.Kind != yaml.MappingNode {
-		d.fail(value, wrongType("a mapping of keys", node).Error())
+		d.fail(value, value.document.wrongType("a mapping of keys", node).Error())
 		return d.errs
 	}
 	list := pairs(node)

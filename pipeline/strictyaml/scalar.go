@@ -77,15 +77,15 @@ func (d *decoder) scalar(v Value, target reflect.Value) {
 	var err error
 	switch {
 	case target.Type() == durationType:
-		err = setDuration(node, target)
+		err = d.setDuration(node, target)
 	case target.Kind() == reflect.String:
-		err = setString(node, target)
+		err = d.setString(node, target)
 	case target.Kind() == reflect.Bool:
-		err = setBool(node, target)
+		err = d.setBool(node, target)
 	case target.CanInt(), target.CanUint():
-		err = setInt(node, target)
+		err = d.setInt(node, target)
 	case target.CanFloat():
-		err = setFloat(node, target)
+		err = d.setFloat(node, target)
 	default:
 		err = fmt.Errorf("cannot be configured: it is of type %s", target.Type())
 	}
@@ -95,89 +95,92 @@ func (d *decoder) scalar(v Value, target reflect.Value) {
 }
 
 // setText lets a type read itself from the scalar's text.
-func setText(node *yaml.Node, target encoding.TextUnmarshaler) error {
+func (d *decoder) setText(node *yaml.Node, target encoding.TextUnmarshaler) error {
 	if node.Kind != yaml.ScalarNode {
-		return wrongType("text", node)
+		return d.document.wrongType("text", node)
 	}
 	return target.UnmarshalText([]byte(node.Value))
 }
 
-func setString(node *yaml.Node, target reflect.Value) error {
+func (d *decoder) setString(node *yaml.Node, target reflect.Value) error {
 	if node.Kind != yaml.ScalarNode {
-		return wrongType("text", node)
+		return d.document.wrongType("text", node)
 	}
 	target.SetString(node.Value)
 	return nil
 }
 
-func setBool(node *yaml.Node, target reflect.Value) error {
+func (d *decoder) setBool(node *yaml.Node, target reflect.Value) error {
 	if node.Kind != yaml.ScalarNode || classify(node) != scalarBool {
-		return wrongType("true or false", node)
+		return d.document.wrongType("true or false", node)
 	}
 	target.SetBool(strings.EqualFold(node.Value, "true"))
 	return nil
 }
 
-func setDuration(node *yaml.Node, target reflect.Value) error {
+func (d *decoder) setDuration(node *yaml.Node, target reflect.Value) error {
 	want := "a duration like 30s"
 	if node.Kind != yaml.ScalarNode || classify(node) != scalarText {
-		return wrongType(want, node)
+		return d.document.wrongType(want, node)
 	}
 	duration, err := time.ParseDuration(node.Value)
 	if err != nil || node.Value == "0" {
-		return wrongType(want, node)
+		return d.document.wrongType(want, node)
 	}
 	target.SetInt(int64(duration))
 	return nil
 }
 
-func setInt(node *yaml.Node, target reflect.Value) error {
+func (d *decoder) setInt(node *yaml.Node, target reflect.Value) error {
 	if node.Kind != yaml.ScalarNode || classify(node) != scalarInt {
-		return wrongType("a whole number", node)
+		return d.document.wrongType("a whole number", node)
 	}
 	if digits := strings.TrimLeft(node.Value, "+-"); len(digits) > 1 && digits[0] == '0' && digits[1] != 'x' && digits[1] != 'o' {
-		return fmt.Errorf("want a whole number without leading zeros, not %s: is it octal (0o…) or decimal?", show(node))
+		return fmt.Errorf("want a whole number without leading zeros, not %s: is it octal (0o…) or decimal?", d.document.show(node))
 	}
 	bits := target.Type().Bits()
 	if target.CanInt() {
 		number, err := strconv.ParseInt(node.Value, 0, bits)
 		if err != nil {
-			return fmt.Errorf("want a whole number from %d to %d, not %s", int64(math.MinInt64)>>(64-bits), int64(math.MaxInt64)>>(64-bits), show(node))
+			return fmt.Errorf("want a whole number from %d to %d, not %s", int64(math.MinInt64)>>(64-bits), int64(math.MaxInt64)>>(64-bits), d.document.show(node))
 		}
 		target.SetInt(number)
 		return nil
 	}
 	number, err := strconv.ParseUint(strings.TrimPrefix(node.Value, "+"), 0, bits)
 	if err != nil {
-		return fmt.Errorf("want a whole number from 0 to %d, not %s", uint64(math.MaxUint64)>>(64-bits), show(node))
+		return fmt.Errorf("want a whole number from 0 to %d, not %s", uint64(math.MaxUint64)>>(64-bits), d.document.show(node))
 	}
 	target.SetUint(number)
 	return nil
 }
 
-func setFloat(node *yaml.Node, target reflect.Value) error {
+func (d *decoder) setFloat(node *yaml.Node, target reflect.Value) error {
 	if kind := classify(node); node.Kind != yaml.ScalarNode || kind != scalarInt && kind != scalarFloat {
-		return wrongType("a number", node)
+		return d.document.wrongType("a number", node)
 	}
 	number, err := strconv.ParseFloat(node.Value, target.Type().Bits())
 	if err != nil || math.IsNaN(number) || math.IsInf(number, 0) {
-		return fmt.Errorf("want a finite decimal number, not %s", show(node))
+		return fmt.Errorf("want a finite decimal number, not %s", d.document.show(node))
 	}
 	target.SetFloat(number)
 	return nil
 }
 
-func wrongType(want string, node *yaml.Node) error {
-	return fmt.Errorf("want %s, not %s", want, show(node))
+func (d *Document) wrongType(want string, node *yaml.Node) error {
+	return fmt.Errorf("want %s, not %s", want, d.show(node))
 }
 
-// show tells what stands in the file.
-func show(node *yaml.Node) string {
+// show tells what stands in the file: of what comes from the environment, which may be a
+// secret, the reference alone.
+func (d *Document) show(node *yaml.Node) string {
 	switch {
 	case node.Kind == yaml.MappingNode:
 		return "a mapping of keys"
 	case node.Kind == yaml.SequenceNode:
 		return "a list"
+	case d.references[node] != "":
+		return "the value of " + quote(d.references[node])
 	case classify(node) == scalarText:
 		return quote(node.Value)
 	case node.Value == "":
