@@ -7,7 +7,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/otelnpd/otelnpd/pipeline"
 	"github.com/otelnpd/otelnpd/pipeline/condition"
+	"github.com/otelnpd/otelnpd/pipeline/regularfile"
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
@@ -43,7 +43,7 @@ type Config struct {
 // [strictyaml.Errors] tells all that is wrong in it; any other, that it cannot
 // be read.
 func Load(path string, f pipeline.Factories, options ...Option) (*Config, error) {
-	data, err := read(path)
+	data, err := regularfile.ReadInput(path, maxFileSize)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
@@ -66,15 +66,6 @@ func AllowReserved() Option { return func(p *parser) { p.allowReserved = true } 
 // certificates: a broken one is an error, a missing one a warning. An agent starts
 // without them, and tells that it is degraded.
 func CheckFiles() Option { return func(p *parser) { p.checkFiles = true } }
-
-func read(path string) (data []byte, err error) {
-	file, err := os.Open(path) //nolint:gosec // the path is the operator's own
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return io.ReadAll(io.LimitReader(file, maxFileSize))
-}
 
 // Parse reads a configuration; name is what errors call it. References
 // ${env:NAME} take the process's environment. The error is of type

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelnpd/otelnpd/config/npd"
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
@@ -139,11 +140,14 @@ func TestUnreadableFiles(t *testing.T) {
 	require.NoError(t, os.WriteFile(large, []byte(strings.Repeat(" ", 1<<20+1)), 0o600))
 	bad := filepath.Join(folder, "bad.json")
 	require.NoError(t, os.WriteFile(bad, []byte("x"), 0o600))
+	fifo := filepath.Join(folder, "fifo.json")
+	require.NoError(t, unix.Mkfifo(fifo, 0o600))
 	none := filepath.Join(folder, "none.json")
-	options := parseArguments(t, logFlag+none+","+folder+","+large, pluginFlag+bad)
+	options := parseArguments(t, logFlag+none+","+fifo+","+folder+","+large, pluginFlag+bad)
 	_, err := options.Convert(npd.ForPrinting)
-	require.EqualError(t, err, folder+`:1:1: cannot be read (is a directory): write the path of a file that is there
+	require.EqualError(t, err, folder+`:1:1: cannot be read (it is no regular file): write the path of a file that is there
 `+bad+`:1:1: is no JSON: invalid character 'x' looking for beginning of value
+`+fifo+`:1:1: cannot be read (it is no regular file): write the path of a file that is there
 `+large+`:1:1: has more than 1048576 bytes: split it into several files
 `+none+`:1:1: cannot be read (no such file or directory): write the path of a file that is there`)
 }

@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"unicode/utf8"
 
+	"github.com/otelnpd/otelnpd/pipeline/regularfile"
 	"github.com/otelnpd/otelnpd/pipeline/strictyaml"
 )
 
@@ -27,7 +26,7 @@ type source struct {
 // readSource reads a file. Where that fails, the source tells why.
 func readSource(path string) *source {
 	s := &source{name: path}
-	data, err := readBounded(path)
+	data, err := regularfile.ReadInput(path, maxFileBytes+1)
 	switch pathError := (*fs.PathError)(nil); {
 	case errors.As(err, &pathError):
 		s.failAt(0, "", fmt.Sprintf("cannot be read (%s): write the path of a file that is there", pathError.Err))
@@ -38,15 +37,6 @@ func readSource(path string) *source {
 	}
 	s.data = data
 	return s
-}
-
-func readBounded(path string) (data []byte, err error) {
-	file, err := os.Open(path) //nolint:gosec // the path is the operator's own
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return io.ReadAll(io.LimitReader(file, maxFileBytes+1))
 }
 
 // position returns where an offset stands.
