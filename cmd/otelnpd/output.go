@@ -42,10 +42,14 @@ func addOutputFlag(cmd *cobra.Command, value *string, allowed ...string) {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// printJSON prints a value, whose texts may be hostile: those of log lines, for example.
 func printJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(terminal.AppendJSON(nil, text), '\n'))
+	return err
 }
 
 // tellNote tells what is not as it should be, beside what a command prints.

@@ -57,7 +57,7 @@ func appendEscape(to []byte, r rune) []byte {
 	}
 }
 
-// AppendJSON appends a JSON text of one line with all that is not [Harmless]
+// AppendJSON appends a JSON text, indented by spaces at most, with all that is not [Harmless]
 // written as \uNNNN. Since such characters can only stand inside JSON strings,
 // the values stay the same. A newline between values stays.
 func AppendJSON(to, json []byte) []byte {
