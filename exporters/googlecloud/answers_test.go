@@ -105,3 +105,22 @@ func TestSummariesThatCannotBe(t *testing.T) {
 		require.EqualValues(t, 1, l.counted(t, "otelnpd.googlecloud.written_points")+l.counted(t, "otelnpd.googlecloud.failed_points"))
 	})
 }
+
+// An answer that is too large is not read into memory: the write counts as failed.
+func TestAnswerThatIsTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		l.gauge(t, "cpu/load_1m", 1)
+		l.Pad(1 << 20)
+		l.start(t)
+		pass(20 * time.Second)
+		degraded := l.statuses.Last()
+		require.Equal(t, pipeline.ComponentDegraded, degraded.State)
+		require.Contains(t, degraded.Reason, "ResourceExhausted: grpc: received message larger than max")
+		require.EqualValues(t, 1, l.counted(t, "otelnpd.googlecloud.failed_points", attribute.String("reason", codes.ResourceExhausted.String())))
+
+		l.Pad(1<<20 - 100)
+		pass(time.Minute)
+		require.Equal(t, pipeline.ComponentOK, l.statuses.Last().State)
+	})
+}

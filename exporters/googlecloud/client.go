@@ -33,6 +33,7 @@ func newClient(ctx context.Context, config *Config, id *identity, m *metrics, ve
 		option.WithTelemetryDisabled(),
 		option.WithUserAgent("otelnpd/"+version),
 		option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(m.intercept)),
+		option.WithGRPCDialOption(grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer))),
 	)
 	return google.New(
 		google.WithContext(ctx),
@@ -75,6 +76,9 @@ func checkDefault(path string) error {
 	}
 	return nil
 }
+
+// maxAnswer bounds an answer: that to a write has nothing in it.
+const maxAnswer = 1 << 20
 
 // maxCredentials bounds a file of credentials.
 const maxCredentials = 1 << 20

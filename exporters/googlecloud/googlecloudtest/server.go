@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
@@ -31,6 +32,7 @@ type Server struct {
 	Dial func(context.Context, string) (net.Conn, error)
 
 	mu       sync.Mutex
+	padding  int
 	answer   func(context.Context, *monitoringpb.CreateTimeSeriesRequest) error
 	requests []*monitoringpb.CreateTimeSeriesRequest
 	refused  []string
@@ -107,6 +109,13 @@ func (s *Server) Answer(f func(context.Context, *monitoringpb.CreateTimeSeriesRe
 	s.answer = f
 }
 
+// Pad makes answers of success so many bytes larger than they need to be.
+func (s *Server) Pad(bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.padding = bytes
+}
+
 // CreateTimeSeries implements the service.
 func (s *Server) CreateTimeSeries(ctx context.Context, request *monitoringpb.CreateTimeSeriesRequest) (*emptypb.Empty, error) {
 	s.mu.Lock()
@@ -132,7 +141,12 @@ func (s *Server) CreateTimeSeries(ctx context.Context, request *monitoringpb.Cre
 		s.refused = append(s.refused, refusals...)
 		return nil, Partial(len(request.GetTimeSeries()), len(refusals), codes.InvalidArgument, refusals[0])
 	}
-	return &emptypb.Empty{}, nil
+	success := &emptypb.Empty{}
+	if s.padding > 0 {
+		const unknownField = 1
+		success.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, unknownField, protowire.BytesType), make([]byte, s.padding)))
+	}
+	return success, nil
 }
 
 // Partial is the answer of a server that has not written some points of a request.
