@@ -61,7 +61,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-held:
 		case <-r.Context().Done():
-			return
+			panic(http.ErrAbortHandler) // an empty answer would be one, too
 		}
 	}
 	s.mu.Lock()

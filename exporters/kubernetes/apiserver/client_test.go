@@ -35,6 +35,7 @@ func TestCloseCutsOff(t *testing.T) {
 	s := newServer(t, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // who is about to leave gets no answer, not even an empty one
 	})
 	before := goleak.IgnoreCurrent()
 	client := newClient(t, toServer(s.URL), outside(t))

@@ -46,6 +46,7 @@ func TestLateAnswer(t *testing.T) {
 		case <-over:
 		case <-r.Context().Done():
 		}
+		panic(http.ErrAbortHandler) // who is about to leave gets no answer, not even an empty one
 	})
 	t.Cleanup(func() { close(over) })
 	config := toServer(s.URL)
@@ -128,6 +129,7 @@ func TestWhoAsksStopsWaiting(t *testing.T) {
 	s := newServer(t, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
 	})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("shutting down")
