@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelnpd/otelnpd/integration/agent"
 	"github.com/otelnpd/otelnpd/integration/faultproxy"
 	"github.com/otelnpd/otelnpd/integration/kernellog"
 	"github.com/otelnpd/otelnpd/integration/servers"
@@ -87,16 +88,7 @@ func (s kubernetesTests) storm(t *testing.T) {
 		})
 	}
 	random := rand.New(rand.NewPCG(st.seed, 99))
-	for kill := range stormKills() {
-		lifetime := time.NewTimer(lifeTime(random))
-		select {
-		case <-lifetime.C:
-		case <-a.Exited():
-			require.FailNow(t, "the agent has ended by itself", "in life %d: %s", kill, a.Log())
-		}
-		a.Kill(t)
-		a = st.live(t, binary)
-	}
+	killAtRandom(t, a, stormKills(), func() time.Duration { return lifeTime(random) }, func() *agent.Agent { return st.live(t, binary) })
 	stop()
 	st.running.Wait()
 	require.Empty(t, st.errs)
@@ -104,6 +96,21 @@ func (s kubernetesTests) storm(t *testing.T) {
 	st.settle(t)
 	t.Logf("%d kills and %d reloads in %s: %s", stormKills(), st.reloads, time.Since(begun).Round(time.Second), st.summary(t))
 	st.requireProof(t)
+}
+
+// killAtRandom kills an agent so many times, each time after a lifetime, and lets the next
+// one live.
+func killAtRandom(t *testing.T, a *agent.Agent, kills int, lifetime func() time.Duration, live func() *agent.Agent) {
+	t.Helper()
+	for kill := range kills {
+		select {
+		case <-time.After(lifetime()):
+		case <-a.Exited():
+			require.FailNow(t, "the agent has ended by itself", "in life %d: %s", kill, a.Log())
+		}
+		a.Kill(t)
+		a = live()
+	}
 }
 
 // lifeTime is how long the next life lasts: often into its start, else up to some

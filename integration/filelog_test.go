@@ -90,15 +90,8 @@ func (r *fileRig) storm(t *testing.T) {
 	var errWrite, errRotate error
 	running.Go(func() { errWrite = r.writer.run(ctx) })
 	running.Go(func() { errRotate = r.rotateAtRandom(ctx, rand.New(rand.NewPCG(seed, 1))) })
-	for range fileKills() {
-		select {
-		case <-time.After(time.Duration(random.IntN(800)) * time.Millisecond):
-		case <-a.Exited():
-			require.FailNow(t, "the agent has ended by itself", a.Log())
-		}
-		a.Kill(t)
-		a = r.live(t)
-	}
+	killAtRandom(t, a, fileKills(), func() time.Duration { return time.Duration(random.IntN(800)) * time.Millisecond },
+		func() *agent.Agent { return r.live(t) })
 	stop()
 	running.Wait()
 	require.NoError(t, errWrite)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelnpd/otelnpd/integration/agent"
 	"github.com/otelnpd/otelnpd/integration/servers"
 )
 
@@ -107,7 +108,9 @@ func (r *journalRig) storm(t *testing.T) {
 	for i, part := range parts {
 		running.Go(func() { errs[i] = part(rand.New(rand.NewPCG(seed, uint64(i)))) })
 	}
-	r.killAtRandom(t, rand.New(rand.NewPCG(seed, 99)))
+	random := rand.New(rand.NewPCG(seed, 99))
+	live := func() *agent.Agent { return r.live(t, binary) }
+	killAtRandom(t, live(), journalKills(), func() time.Duration { return lifeTime(random) }, live)
 	stop()
 	running.Wait()
 	for _, err := range errs {
@@ -117,20 +120,6 @@ func (r *journalRig) storm(t *testing.T) {
 	t.Logf("%d kills in %s; %d entries, %.0f a second, %d of them watched; %d rotations, %d vacuums, which removed %d files",
 		journalKills(), took.Round(time.Second), r.written+r.others, float64(r.written+r.others)/took.Seconds(), r.written,
 		r.rotations, r.vacuums, r.removed)
-}
-
-func (r *journalRig) killAtRandom(t *testing.T, random *rand.Rand) {
-	t.Helper()
-	a := r.live(t, binary)
-	for kill := range journalKills() {
-		select {
-		case <-time.After(lifeTime(random)):
-		case <-a.Exited():
-			require.FailNow(t, "the agent has ended by itself", "in life %d: %s", kill, a.Log())
-		}
-		a.Kill(t)
-		a = r.live(t, binary)
-	}
 }
 
 // writeAtRate writes entries of a few series under an identifier until ctx is over.

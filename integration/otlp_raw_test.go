@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
+
+	"github.com/otelnpd/otelnpd/integration/agent"
 )
 
 // TestOTLPRaw is about raw lines and about whose records they are.
@@ -107,15 +109,7 @@ func rawAgentKilled(t *testing.T) {
 	a := r.live(t, binary)
 	stop := r.keepWriting(t, rand.New(rand.NewPCG(seed, 1)))
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range otlpKills() {
-		select {
-		case <-time.After(lifeTime(random)):
-		case <-a.Exited():
-			require.FailNow(t, "the agent has ended by itself", a.Log())
-		}
-		a.Kill(t)
-		a = r.live(t, binary)
-	}
+	killAtRandom(t, a, otlpKills(), func() time.Duration { return lifeTime(random) }, func() *agent.Agent { return r.live(t, binary) })
 	stop()
 	f.Pass()
 	r.requireExact(t)

@@ -214,15 +214,7 @@ func otlpAgentKilled(t *testing.T) {
 	a := r.live(t, binary)
 	stop := r.keepWriting(t, rand.New(rand.NewPCG(seed, 1)))
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range otlpKills() {
-		select {
-		case <-time.After(lifeTime(random)):
-		case <-a.Exited():
-			require.FailNow(t, "the agent has ended by itself", a.Log())
-		}
-		a.Kill(t)
-		a = r.live(t, binary)
-	}
+	killAtRandom(t, a, otlpKills(), func() time.Duration { return lifeTime(random) }, func() *agent.Agent { return r.live(t, binary) })
 	stop()
 	f.Pass()
 	r.requireExact(t)
